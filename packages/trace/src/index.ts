@@ -1,1 +1,9 @@
-export {};
+export * from './data-grade.ts';
+export * from './event-batch.ts';
+export * from './event-kind.ts';
+export * from './import-statistics.ts';
+export * from './inference.ts';
+export * from './machine-description.ts';
+export * from './name-table.ts';
+export * from './trace-facts.ts';
+export * from './trace-parser.ts';

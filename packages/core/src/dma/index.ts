@@ -1,1 +1,9 @@
-export {};
+export * from './cache-tag.ts';
+export * from './dma-api.ts';
+export * from './dma-call.ts';
+export * from './dma-device.ts';
+export * from './dma-domain.ts';
+export * from './dma-step.ts';
+export * from './flush-queue.ts';
+export * from './iova-limit.ts';
+export * from './protection-policy.ts';

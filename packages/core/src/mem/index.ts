@@ -1,1 +1,4 @@
-export {};
+export * from './accounting-memory.ts';
+export * from './byte-memory.ts';
+export * from './frame-store.ts';
+export * from './memory.ts';

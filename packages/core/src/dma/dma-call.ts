@@ -1,0 +1,174 @@
+import { type StateArena, type StateTable, assert } from '../base/index.ts';
+
+/** The calls of the DMA API, and the flush timer, which runs by itself. */
+export const CallKind = {
+  MAP_PAGE: 0,
+  UNMAP_PAGE: 1,
+  MAP_SG: 2,
+  UNMAP_SG: 3,
+  MAP_RESOURCE: 4,
+  UNMAP_RESOURCE: 5,
+  ALLOC: 6,
+  FREE: 7,
+  FLUSH_TIMER: 8,
+} as const;
+export type CallKind = (typeof CallKind)[keyof typeof CallKind];
+
+/** Bits of `attrs`, include/linux/dma-mapping.h. */
+export const DMA_ATTR_SKIP_CPU_SYNC: number = 1 << 5;
+
+/**
+ * The calls in flight, one row each, so that any number can be between two of their steps at once.
+ *
+ * A call works on one *piece* at a time: one physical range with one I/O address range. Page calls have one piece;
+ * a scatter list has one per entry under a policy that maps entry by entry, else one for the whole list.
+ */
+export class DmaCallTable {
+  kind!: Uint8Array<ArrayBuffer>;
+  /** Which of the policy's step lists runs, see DmaApi. */
+  program!: Uint8Array<ArrayBuffer>;
+  /** Index of the next step in it. */
+  position!: Uint8Array<ArrayBuffer>;
+  device!: Int32Array<ArrayBuffer>;
+  domain!: Int32Array<ArrayBuffer>;
+  cpu!: Uint16Array<ArrayBuffer>;
+  direction!: Uint8Array<ArrayBuffer>;
+  attrs!: Uint16Array<ArrayBuffer>;
+  /** 1 while a failed scatter list takes back the entries that it had mapped. */
+  unwinding!: Uint8Array<ArrayBuffer>;
+  /** 1 between the two halves of a flush that the call itself has begun. */
+  flushing!: Uint8Array<ArrayBuffer>;
+  /** Flush timer: the next ring to drain. */
+  ring!: Uint16Array<ArrayBuffer>;
+  /** Physical address of the piece: the driver's buffer, or its first slot byte once bounced. */
+  phys!: Float64Array<ArrayBuffer>;
+  /** Physical address of the driver's buffer. */
+  original!: Float64Array<ArrayBuffer>;
+  bytes!: Float64Array<ArrayBuffer>;
+  iovaPfn!: Float64Array<ArrayBuffer>;
+  pages!: Float64Array<ArrayBuffer>;
+  /** tlb_addr of the piece's slots, -1 without. */
+  slots!: Float64Array<ArrayBuffer>;
+  /** Bytes to invalidate, end inclusive; -1 when nothing was gathered. */
+  gatherStart!: Float64Array<ArrayBuffer>;
+  gatherEnd!: Float64Array<ArrayBuffer>;
+  /** Bytes whose entries are in place while a mapping is made. */
+  mappedBytes!: Float64Array<ArrayBuffer>;
+  /** Chain of page-table pages that the unmap emptied, NO_TABLES for none. */
+  freedTables!: Float64Array<ArrayBuffer>;
+  /** Entries of the list, and which one is at work, from 0; for a flush timer the index of its domain. */
+  entries!: Uint32Array<ArrayBuffer>;
+  entry!: Uint32Array<ArrayBuffer>;
+  result!: Float64Array<ArrayBuffer>;
+
+  /** Scatter-list entries: entry e of call c is in row c * entriesMax + e. */
+  entryPhys!: Float64Array<ArrayBuffer>;
+  entryBytes!: Float64Array<ArrayBuffer>;
+  /** Length in whole pages with the padding that keeps a segment from crossing its boundary, bytes. */
+  entryPadded!: Float64Array<ArrayBuffer>;
+  entryDmaAddr!: Float64Array<ArrayBuffer>;
+  entryDmaBytes!: Float64Array<ArrayBuffer>;
+
+  private free!: Uint32Array<ArrayBuffer>;
+  private scalar!: Uint32Array<ArrayBuffer>;
+  private readonly calls: StateTable;
+  private readonly entryTable: StateTable;
+
+  /**
+   * @param callsMax    calls in flight that there is room for at first; grows
+   * @param entriesMax  scatter-list entries per call that there is room for at first; grows
+   */
+  constructor(arena: StateArena, callsMax: number, entriesMax: number) {
+    this.calls = arena.table(
+      'calls',
+      callsMax,
+      {
+        kind: 'u8',
+        program: 'u8',
+        position: 'u8',
+        device: 'i32',
+        domain: 'i32',
+        cpu: 'u16',
+        direction: 'u8',
+        attrs: 'u16',
+        unwinding: 'u8',
+        flushing: 'u8',
+        ring: 'u16',
+        phys: 'f64',
+        original: 'f64',
+        bytes: 'f64',
+        iovaPfn: 'f64',
+        pages: 'f64',
+        slots: 'f64',
+        gatherStart: 'f64',
+        gatherEnd: 'f64',
+        mappedBytes: 'f64',
+        freedTables: 'f64',
+        entries: 'u32',
+        entry: 'u32',
+        result: 'f64',
+        free: 'u32',
+      },
+      (columns) => Object.assign(this, columns),
+    );
+    arena.table('calls.scalars', 2, { scalar: 'u32' }, (columns) => {
+      this.scalar = columns.scalar;
+    });
+    this.scalar[1] = entriesMax;
+    this.entryTable = arena.table(
+      'calls.entries',
+      callsMax * entriesMax,
+      { entryPhys: 'f64', entryBytes: 'f64', entryPadded: 'f64', entryDmaAddr: 'f64', entryDmaBytes: 'f64' },
+      (columns) => Object.assign(this, columns),
+    );
+    this.fillFree(0);
+  }
+
+  /** Rows of entries that each call owns. */
+  get entriesMax(): number {
+    return this.scalar[1];
+  }
+
+  /** Calls that have begun and not returned. */
+  get inFlight(): number {
+    return this.calls.rows - this.scalar[0];
+  }
+
+  /** Takes a row for a new call; all fields must be set by the caller. */
+  begin(): number {
+    if (this.scalar[0] === 0) {
+      const rows = this.calls.rows;
+      this.calls.grow(rows * 2);
+      this.entryTable.grow(rows * 2 * this.entriesMax);
+      this.fillFree(rows);
+    }
+    this.scalar[0] -= 1;
+    return this.free[this.scalar[0]];
+  }
+
+  /** Gives the row back. */
+  end(call: number): void {
+    this.free[this.scalar[0]] = call;
+    this.scalar[0] += 1;
+  }
+
+  /** Makes room for `count` entries in every call; contents of running calls stay. */
+  reserveEntries(count: number): void {
+    const old = this.entriesMax;
+    if (count <= old) return;
+    const next = Math.max(count, old * 2);
+    const kept = [this.entryPhys, this.entryBytes, this.entryPadded, this.entryDmaAddr, this.entryDmaBytes].map((column) => column.slice());
+    this.entryTable.grow(this.calls.rows * next);
+    const columns = [this.entryPhys, this.entryBytes, this.entryPadded, this.entryDmaAddr, this.entryDmaBytes];
+    for (const [index, column] of columns.entries()) {
+      column.fill(0);
+      for (let call = 0; call < this.calls.rows; call++) column.set(kept[index].subarray(call * old, (call + 1) * old), call * next);
+    }
+    this.scalar[1] = next;
+  }
+
+  private fillFree(from: number): void {
+    for (let call = this.calls.rows - 1; call >= from; call--) this.end(call);
+    assert(this.scalar[0] === this.calls.rows - from, 'free rows of the call table');
+  }
+}

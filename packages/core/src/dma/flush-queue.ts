@@ -1,0 +1,161 @@
+import { type Cpu, type IovaPfn, type StateArena, assert } from '../base/index.ts';
+
+/** Sizes of a domain's flush queue. */
+export interface FlushQueueParameters {
+  /** One ring per possible CPU. */
+  readonly possibleCpus: number;
+  /** Entries of a ring; one always stays empty. Linux: 256 (IOVA_DEFAULT_FQ_SIZE). */
+  readonly ringEntries?: number;
+}
+
+/** Receives what a drained entry held: the address range and the emptied table pages that waited with it. */
+export interface FlushQueueSink {
+  releaseQueued(firstPfn: IovaPfn, pages: number, freedTables: number, cpu: Cpu): void;
+}
+
+const HEAD = 0;
+const TAIL = 1;
+
+const STARTED = 0;
+const FINISHED = 1;
+const TIMER_ON = 2;
+const TIMER_CPU = 3;
+const WAITING = 4;
+const PEAK = 5;
+const SCALARS = 6;
+
+/**
+ * The flush queue of a lazy domain: ranges whose page-table entries are cleared but which the IOTLB may still hold.
+ *
+ * An entry carries the number of flushes begun when it was queued; it is safe once more flushes than that have ended,
+ * because then at least one of them began after it was queued. A timer empties all rings; a full ring is flushed by the
+ * CPU that wants to add to it.
+ *
+ * @source Linux v6.12 drivers/iommu/dma-iommu.c queue_iova(), fq_ring_free_locked(), fq_flush_iotlb(), fq_flush_timeout()
+ */
+export class FlushQueue {
+  readonly possibleCpus: number;
+  readonly ringEntries: number;
+  private firstPfn!: Float64Array<ArrayBuffer>;
+  private pages!: Float64Array<ArrayBuffer>;
+  private freedTables!: Float64Array<ArrayBuffer>;
+  private counter!: Float64Array<ArrayBuffer>;
+  private ring!: Uint32Array<ArrayBuffer>;
+  private scalar!: Float64Array<ArrayBuffer>;
+
+  constructor(arena: StateArena, parameters: FlushQueueParameters) {
+    this.possibleCpus = parameters.possibleCpus;
+    this.ringEntries = parameters.ringEntries ?? 256;
+    assert(this.ringEntries >= 2, 'a flush-queue ring has at least two entries');
+    const rows = this.possibleCpus * this.ringEntries;
+    arena.table('flushQueue.entries', rows, { firstPfn: 'f64', pages: 'f64', freedTables: 'f64', counter: 'f64' }, (columns) => {
+      this.firstPfn = columns.firstPfn;
+      this.pages = columns.pages;
+      this.freedTables = columns.freedTables;
+      this.counter = columns.counter;
+    });
+    arena.table('flushQueue.rings', this.possibleCpus * 2, { ring: 'u32' }, (columns) => {
+      this.ring = columns.ring;
+    });
+    arena.table('flushQueue.scalars', SCALARS, { scalar: 'f64' }, (columns) => {
+      this.scalar = columns.scalar;
+    });
+  }
+
+  /** Flushes begun and ended since the domain was made. */
+  get flushesStarted(): number {
+    return this.scalar[STARTED];
+  }
+
+  get flushesFinished(): number {
+    return this.scalar[FINISHED];
+  }
+
+  /** Whether the domain's one timer is armed. */
+  get timerArmed(): boolean {
+    return this.scalar[TIMER_ON] === 1;
+  }
+
+  /** CPU that armed the timer last. */
+  get timerCpu(): Cpu {
+    return this.scalar[TIMER_CPU];
+  }
+
+  /** Most entries that ever waited, over all rings. */
+  get entriesPeak(): number {
+    return this.scalar[PEAK];
+  }
+
+  /** Entries waiting on one CPU's ring. */
+  entriesOn(cpu: Cpu): number {
+    const tail = this.ring[cpu * 2 + TAIL];
+    const head = this.ring[cpu * 2 + HEAD];
+    return tail >= head ? tail - head : tail + this.ringEntries - head;
+  }
+
+  /** Entries waiting on all rings. */
+  get entries(): number {
+    return this.scalar[WAITING];
+  }
+
+  isFull(cpu: Cpu): boolean {
+    return this.entriesOn(cpu) === this.ringEntries - 1;
+  }
+
+  /** Releases the leading entries of `ringCpu`'s ring that are safe, to the caches of `cpu`; stops at the first that is not. */
+  drain(ringCpu: Cpu, cpu: Cpu, sink: FlushQueueSink): void {
+    const finished = this.scalar[FINISHED];
+    const tail = this.ring[ringCpu * 2 + TAIL];
+    let head = this.ring[ringCpu * 2 + HEAD];
+    while (head !== tail) {
+      const row = ringCpu * this.ringEntries + head;
+      if (this.counter[row] >= finished) break;
+      const freedTables = this.freedTables[row];
+      sink.releaseQueued(this.firstPfn[row], this.pages[row], freedTables, cpu);
+      this.firstPfn[row] = 0;
+      this.pages[row] = 0;
+      this.freedTables[row] = 0;
+      this.counter[row] = 0;
+      this.scalar[WAITING] -= 1;
+      head = head + 1 === this.ringEntries ? 0 : head + 1;
+    }
+    this.ring[ringCpu * 2 + HEAD] = head;
+  }
+
+  /** Adds a range to the CPU's ring, which has room. `freedTables` is the chain of emptied table pages that waits with it. */
+  append(cpu: Cpu, firstPfn: IovaPfn, pages: number, freedTables: number): void {
+    assert(!this.isFull(cpu), 'append to a full flush-queue ring');
+    const tail = this.ring[cpu * 2 + TAIL];
+    const row = cpu * this.ringEntries + tail;
+    this.firstPfn[row] = firstPfn;
+    this.pages[row] = pages;
+    this.freedTables[row] = freedTables;
+    this.counter[row] = this.scalar[STARTED];
+    this.ring[cpu * 2 + TAIL] = tail + 1 === this.ringEntries ? 0 : tail + 1;
+    this.scalar[WAITING] += 1;
+    if (this.scalar[WAITING] > this.scalar[PEAK]) this.scalar[PEAK] = this.scalar[WAITING];
+  }
+
+  /** Marks the timer armed by `cpu`; false when it already was. */
+  armTimer(cpu: Cpu): boolean {
+    if (this.scalar[TIMER_ON] === 1) return false;
+    this.scalar[TIMER_ON] = 1;
+    this.scalar[TIMER_CPU] = cpu;
+    return true;
+  }
+
+  disarmTimer(): void {
+    this.scalar[TIMER_ON] = 0;
+  }
+
+  beginFlush(): void {
+    this.scalar[STARTED] += 1;
+  }
+
+  endFlush(): void {
+    this.scalar[FINISHED] += 1;
+  }
+}
+
+/** Time after which a flush timer may fire (IOVA_DEFAULT_FQ_TIMEOUT), ns. */
+export const FLUSH_QUEUE_TIMEOUT_NS = 10e6;

@@ -1,0 +1,68 @@
+import type { IovaPfn, KernelRules, PhysAddr } from '../base/index.ts';
+import type { DmaDeviceParameters, ProtectionPolicy } from '../dma/index.ts';
+import { ADVERSARIAL_CACHES, type Capability, type CacheShape, type ExtendedCapability } from '../iommu/index.ts';
+import type { IovaDomainParameters } from '../iova/index.ts';
+
+/** A remapping unit. */
+export interface IommuParameters {
+  readonly capability: Capability;
+  readonly extendedCapability: ExtendedCapability;
+  /** Builds of the caches; an adversarial one keeps every entry until it is invalidated. */
+  readonly iotlb: CacheShape;
+  readonly pagingStructures: CacheShape;
+}
+
+/** The bounce pool. */
+export interface SwiotlbParameters {
+  readonly start: PhysAddr;
+  readonly slots: number;
+  readonly areas: number;
+  /** `swiotlb=force`: direct mappings always bounce. */
+  readonly forced: boolean;
+  readonly slotBytes?: number;
+  readonly segmentSlots?: number;
+}
+
+/** One translation domain: an IOMMU group with a DMA or DMA-FQ domain. */
+export interface DomainParameters {
+  /** Ranges that are never handed out, in the order in which the kernel reserves them; page frames, both inclusive. */
+  readonly reserved: readonly { readonly loPfn: IovaPfn; readonly hiPfn: IovaPfn }[];
+}
+
+/** A device with the domain that its group is in and the policy that protects memory from it. */
+export interface DeviceParameters extends DmaDeviceParameters {
+  /** Index in `domains`, -1 when the policy does not translate. */
+  readonly domain: number;
+  readonly policy: ProtectionPolicy;
+}
+
+/** Everything a machine is made of. All sizes are parameters, so that a checker can run the same code on a tiny one. */
+export interface MachineParameters {
+  readonly kernel: KernelRules;
+  /** CPUs that could exist: sizes per-CPU caches, flush-queue rings and default areas. */
+  readonly possibleCpus: number;
+  readonly onlineCpus: number;
+  /** Kernel ticks per second (CONFIG_HZ). */
+  readonly hz: number;
+  /** Absent: no IOMMU, every device is mapped directly. */
+  readonly iommu: IommuParameters | null;
+  /** Absent: no bounce pool. */
+  readonly swiotlb: SwiotlbParameters | null;
+  readonly domains: readonly DomainParameters[];
+  readonly devices: readonly DeviceParameters[];
+  /** Whether memory holds real bytes, or copies are only counted. */
+  readonly memory: 'accounting' | 'bytes';
+  /** Overrides of the IOVA allocator's sizes. */
+  readonly iova?: Partial<IovaDomainParameters> | undefined;
+  /** Entries of a flush-queue ring; Linux 256. */
+  readonly ringEntries?: number | undefined;
+}
+
+/** Caches that keep every translation until it is invalidated: what the architecture permits at worst. */
+export const adversarialCaches: Pick<IommuParameters, 'iotlb' | 'pagingStructures'> = {
+  iotlb: ADVERSARIAL_CACHES.iotlb,
+  pagingStructures: ADVERSARIAL_CACHES.pagingStructures,
+};
+
+/** No caches: for replays in which no device accesses memory. */
+export const noCaches: Pick<IommuParameters, 'iotlb' | 'pagingStructures'> = { iotlb: null, pagingStructures: null };

@@ -1,0 +1,610 @@
+import { Direction } from 'dmalab-core';
+import type { EventBatch } from './event-batch.ts';
+import {
+  bit,
+  FAILED_TO_PARSE,
+  FIELD_OF_COLUMN,
+  Field,
+  findField,
+  NUMBER_FIELD_COUNT,
+  REQUIRED_FIELDS,
+  startsWith,
+  VALUE_COLUMNS,
+  WordTable,
+} from './event-fields.ts';
+import {
+  ABSENT,
+  ALL_ONES,
+  ATTRIBUTE_NAMES,
+  BounceForce,
+  CACHE_TAG_TYPE_NAMES,
+  EventKind,
+  NO_DIRECTION,
+  QI_TYPE_NAMES,
+} from './event-kind.ts';
+import { asciiBytes } from './name-table.ts';
+import { NumberReader } from './number-reader.ts';
+
+const SPACE = 0x20;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const SLASH = 0x2f;
+const COLON = 0x3a;
+const EQUALS = 0x3d;
+const BRACKET_OPEN = 0x5b;
+const BRACKET_CLOSE = 0x5d;
+const BRACE_OPEN = 0x7b;
+const PIPE = 0x7c;
+const BRACE_CLOSE = 0x7d;
+
+const TWO_32 = 2 ** 32;
+const TWO_64 = 2 ** 64;
+const ADDRESS_BYTES = 8;
+const LENGTH_BYTES = 4;
+const RAW_BYTE_DIGITS = 2;
+const UNKNOWN_TAG_TYPE = 255;
+const ATTRS_MAX = 0xffff;
+
+const IOMMU_PREFIX = asciiBytes('IOMMU:');
+const DEVICE_NAME_PREFIX = asciiBytes('dev_name:');
+const DEVICE_FIELD_PREFIX = asciiBytes('device=');
+const RAW_LIST_PREFIX = asciiBytes('ARRAY[');
+const TRUNCATED_WORD = asciiBytes('[TRUNCATED]');
+const TWO_DASHES = asciiBytes('- ');
+
+const directions = new WordTable(['BIDIRECTIONAL', 'TO_DEVICE', 'FROM_DEVICE', 'NONE']);
+const attributes = new WordTable(ATTRIBUTE_NAMES);
+const descriptorTypes = new WordTable(QI_TYPE_NAMES);
+const tagTypes = new WordTable(CACHE_TAG_TYPE_NAMES);
+const forceWords = new WordTable(['NORMAL', 'FORCE', 'NO_FORCE']);
+forceWords.add('swiotlb_force', BounceForce.FORCE);
+const tagWords = new WordTable(['type', 'did', 'pasid', 'ref', 'addr', 'pages', 'mask']);
+/** Number of `type` in `tagWords`; the others are numbers and need no names. */
+const TYPE_WORD = 0;
+
+/** What became of an event's text. */
+export const TextResult = {
+  OK: 0,
+  /** The line ends before the event is complete. */
+  CUT: 1,
+  UNKNOWN_FORM: 2,
+  BAD_NUMBER: 3,
+  /** A number that a row keeps is 2^53 or more. */
+  BEYOND_2_53: 4,
+} as const;
+export type TextResult = (typeof TextResult)[keyof typeof TextResult];
+
+/** Bits of `EventText.remarks`: the row is good, something beside it is not. */
+export const TextRemark = {
+  UNKNOWN_ATTRIBUTE: 1,
+  UNKNOWN_FIELD: 2,
+  UNKNOWN_DIRECTION: 4,
+  LIST_CUT_BY_KERNEL: 8,
+  DESCRIPTOR_WORDS: 16,
+} as const;
+
+/**
+ * Turns the text after `name: ` into the columns of one row.
+ *
+ * Fields are found by name, so that events which gained, lost or moved fields between kernels need no forms of their
+ * own; only the events without `name=value` fields have a reader each.
+ */
+export class EventText {
+  /** TextRemark bits of the last row. */
+  remarks = 0;
+
+  private readonly number: NumberReader = new NumberReader();
+  /** Numbers of the line by Field; only those whose bit is in `found` are of this line. */
+  private readonly numbers: Float64Array = new Float64Array(NUMBER_FIELD_COUNT);
+  /** Bits of the fields found in the line. */
+  private found = 0;
+  private raw = false;
+  private failure: TextResult = TextResult.OK;
+
+  /**
+   * Fills columns `device` to `v7` and the lists of `row`. On any result but OK the row is not usable, and items that
+   * were added to the list are taken back.
+   */
+  parse(kind: EventKind, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): TextResult {
+    const listLength = batch.listLength;
+    this.remarks = 0;
+    this.failure = TextResult.OK;
+    batch.device[row] = -1;
+    batch.unit[row] = -1;
+    batch.direction[row] = NO_DIRECTION;
+    batch.attrs[row] = 0;
+    batch.dmaAddrsCount[row] = 0;
+    batch.sizesCount[row] = 0;
+    batch.physAddrsCount[row] = 0;
+    let position: number;
+    if (kind === EventKind.QI_SUBMIT) position = this.qiSubmit(bytes, start, end, batch, row);
+    else if (kind >= EventKind.CACHE_TAG_ASSIGN && kind <= EventKind.CACHE_TAG_FLUSH_RANGE_NP)
+      position = this.cacheTag(kind, bytes, start, end, batch, row);
+    else if (kind === EventKind.PRQ_REPORT) position = this.prqReport(bytes, start, end, batch, row);
+    else position = this.fieldEvent(kind, bytes, start, end, batch, row);
+    if (position >= 0) return TextResult.OK;
+    batch.listLength = listLength;
+    return this.failure;
+  }
+
+  /** Remembers why the text could not be used; -1, to be returned as a position. */
+  private fail(result: TextResult): number {
+    if (this.failure === TextResult.OK) this.failure = result;
+    return -1;
+  }
+
+  /** Bad text at `position`: the line was cut there if nothing follows. */
+  private failAt(position: number, end: number, result: TextResult): number {
+    return this.fail(position >= end ? TextResult.CUT : result);
+  }
+
+  /** The number reader refused: the line was cut if it had read all there is. */
+  private badNumber(end: number): number {
+    return this.failAt(this.number.stop, end, TextResult.BAD_NUMBER);
+  }
+
+  private fieldEvent(kind: EventKind, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    this.found = 0;
+    let position = start;
+    this.raw = startsWith(bytes, position, end, FAILED_TO_PARSE);
+    if (this.raw) position += FAILED_TO_PARSE.length;
+    else if (kind <= EventKind.IO_PAGE_FAULT) position = this.iommuPrefix(kind, bytes, start, end, batch, row);
+    else if (kind === EventKind.BOUNCED) position = this.bouncedPrefix(bytes, start, end, batch, row);
+    else if (kind < EventKind.INTEL_MAP_SINGLE) this.raw = startsWith(bytes, start, end, DEVICE_FIELD_PREFIX);
+    while (position >= 0 && position < end) {
+      if (bytes[position] === SPACE) position++;
+      else position = this.oneField(kind, bytes, position, end, batch, row);
+    }
+    if (position < 0) return -1;
+    if (!this.complete(kind, batch, row)) return -1;
+    this.writeValues(kind, batch, row);
+    return position;
+  }
+
+  private iommuPrefix(kind: EventKind, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    if (!startsWith(bytes, start, end, IOMMU_PREFIX)) return this.failAt(start, end, TextResult.UNKNOWN_FORM);
+    const position = start + IOMMU_PREFIX.length;
+    if (kind !== EventKind.IO_PAGE_FAULT) return position;
+    const driverEnd = endOfWord(bytes, position, end);
+    const device = driverEnd + 1;
+    const deviceEnd = endOfWord(bytes, device, end);
+    if (deviceEnd >= end) return this.fail(TextResult.CUT);
+    batch.unit[row] = batch.names.units.intern(bytes, position, driverEnd);
+    this.setDevice(bytes, device, deviceEnd, batch, row);
+    return deviceEnd;
+  }
+
+  private bouncedPrefix(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    if (!startsWith(bytes, start, end, DEVICE_NAME_PREFIX)) return this.failAt(start, end, TextResult.UNKNOWN_FORM);
+    const device = skipSpaces(bytes, start + DEVICE_NAME_PREFIX.length, end);
+    const deviceEnd = endOfWord(bytes, device, end);
+    if (deviceEnd >= end) return this.fail(TextResult.CUT);
+    this.setDevice(bytes, device, deviceEnd, batch, row);
+    return deviceEnd;
+  }
+
+  private setDevice(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): void {
+    batch.device[row] = batch.names.devices.intern(bytes, start, end);
+    this.found |= bit(Field.DEVICE);
+  }
+
+  /** One `name=value` or one word without `=`, at a byte that is no blank. */
+  private oneField(kind: EventKind, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    let position = start;
+    while (position < end && bytes[position] !== EQUALS && bytes[position] !== SPACE) position++;
+    if (position === end || bytes[position] === SPACE) return this.word(kind, bytes, start, position, end, batch, row);
+    const field = findField(bytes, start, position);
+    position++;
+    switch (field) {
+      case Field.DIR:
+        return this.direction(bytes, position, end, batch, row);
+      case Field.ATTRS:
+        return this.attributes(bytes, position, end, batch, row);
+      case Field.DEVICE: {
+        const deviceEnd = endOfWord(bytes, position, end);
+        this.setDevice(bytes, position, deviceEnd, batch, row);
+        return deviceEnd;
+      }
+      case Field.DMA_ADDRS:
+        if (kind === EventKind.DMA_MAP_SG_ERR) return this.list(Field.PHYS_ADDRS, bytes, position, end, batch, row);
+        return this.list(field, bytes, position, end, batch, row);
+      case Field.SIZES:
+      case Field.PHYS_ADDRS:
+        return this.list(field, bytes, position, end, batch, row);
+      case Field.FLAGS:
+        if (kind !== EventKind.IO_PAGE_FAULT) return endOfWord(bytes, position, end);
+        return this.numberField(field, bytes, position, end);
+      case Field.SKIPPED:
+        return endOfWord(bytes, position, end);
+      case Field.IOVA:
+        return this.iova(bytes, position, end);
+      case -1:
+        this.remarks |= TextRemark.UNKNOWN_FIELD;
+        return endOfWord(bytes, position, end);
+      default:
+        return this.numberField(field as Field, bytes, position, end);
+    }
+  }
+
+  /** A word without `=`: the device at the start, `FORCE`, `[TRUNCATED]`, `[1/2]` of the 5.4 events. */
+  private word(kind: EventKind, bytes: Uint8Array, start: number, wordEnd: number, end: number, batch: EventBatch, row: number): number {
+    if ((this.found & bit(Field.DEVICE)) === 0 && kind >= EventKind.DMA_MAP_PAGE && kind < EventKind.INTEL_MAP_SINGLE && !this.raw) {
+      this.setDevice(bytes, start, wordEnd, batch, row);
+      return wordEnd;
+    }
+    if (kind === EventKind.BOUNCED) {
+      const forced = forceWords.find(bytes, start, wordEnd);
+      if (forced >= 0) {
+        this.setNumber(Field.FORCED, forced);
+        return wordEnd;
+      }
+    }
+    if (startsWith(bytes, start, wordEnd, TRUNCATED_WORD)) {
+      this.setNumber(Field.TRUNCATED, 1);
+      return wordEnd;
+    }
+    if ((kind === EventKind.INTEL_MAP_SG || kind === EventKind.INTEL_BOUNCE_MAP_SG) && bytes[start] === BRACKET_OPEN) {
+      return this.indexOfTotal(bytes, start + 1, wordEnd);
+    }
+    return this.failAt(wordEnd, end, TextResult.UNKNOWN_FORM);
+  }
+
+  private indexOfTotal(bytes: Uint8Array, start: number, end: number): number {
+    let position = this.number.decimal(bytes, start, end);
+    if (position < 0 || bytes[position] !== SLASH) return this.fail(TextResult.BAD_NUMBER);
+    this.setNumber(Field.INDEX, this.number.value);
+    position = this.number.decimal(bytes, position + 1, end);
+    if (position < 0 || bytes[position] !== BRACKET_CLOSE) return this.fail(TextResult.BAD_NUMBER);
+    this.setNumber(Field.TOTAL, this.number.value);
+    return position + 1;
+  }
+
+  private setNumber(field: Field, value: number): void {
+    this.numbers[field] = value;
+    this.found |= bit(field);
+  }
+
+  private setDefault(field: Field, value: number): void {
+    if ((this.found & bit(field)) === 0) this.setNumber(field, value);
+  }
+
+  private numberOf(field: number): number {
+    return (this.found & (1 << field)) === 0 ? ABSENT : this.numbers[field]!;
+  }
+
+  /** A number up to the next blank, in the notation that the formats use for the field. */
+  private numberField(field: Field, bytes: Uint8Array, start: number, end: number): number {
+    let position: number;
+    if (this.raw) position = this.number.either(bytes, start, end);
+    else if (isDecimal(field)) position = this.number.decimal(bytes, start, end);
+    else position = this.number.hex(bytes, start, end);
+    if (position < 0) return this.badNumber(end);
+    let value = this.number.value;
+    if (field === Field.DMA_MASK) value = this.mask();
+    if (position < end && bytes[position] === SLASH && (field === Field.NENTS || field === Field.ENTS)) {
+      position = this.number.decimal(bytes, position + 1, end);
+      if (position < 0) return this.badNumber(end);
+      value = this.number.value;
+    }
+    if (position < end && bytes[position] !== SPACE) return this.fail(TextResult.BAD_NUMBER);
+    if (Number.isNaN(value)) return this.fail(TextResult.BEYOND_2_53);
+    this.setNumber(field, value);
+    return position;
+  }
+
+  /** The mask just read, as a number at or above every address that it lets through. */
+  private mask(): number {
+    if (this.number.value === ALL_ONES) return TWO_64;
+    if (Number.isNaN(this.number.value) && !this.raw) return (this.number.high >>> 0) * TWO_32 + (this.number.low >>> 0);
+    return this.number.value;
+  }
+
+  /** `iova=A` or `iova=A - B`. */
+  private iova(bytes: Uint8Array, start: number, end: number): number {
+    let position = this.numberField(Field.IOVA, bytes, start, end);
+    if (position < 0 || !startsWith(bytes, position + 1, end, TWO_DASHES)) return position;
+    position += 3;
+    return this.numberField(Field.END, bytes, position, end);
+  }
+
+  private direction(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    const wordEnd = endOfWord(bytes, start, end);
+    let direction = directions.find(bytes, start, wordEnd);
+    if (direction < 0 && this.number.either(bytes, start, wordEnd) === wordEnd) direction = this.number.value;
+    if (direction < 0 || direction > Direction.NONE) {
+      if (wordEnd === end) return this.fail(TextResult.CUT);
+      this.remarks |= TextRemark.UNKNOWN_DIRECTION;
+      direction = NO_DIRECTION;
+    }
+    batch.direction[row] = direction;
+    return wordEnd;
+  }
+
+  /** Names or numbers joined by `|`, perhaps none. */
+  private attributes(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    const wordEnd = endOfWord(bytes, start, end);
+    let attrs = 0;
+    let position = start;
+    while (position < wordEnd) {
+      let nameEnd = position;
+      while (nameEnd < wordEnd && bytes[nameEnd] !== PIPE) nameEnd++;
+      const attribute = attributes.find(bytes, position, nameEnd);
+      if (attribute >= 0) attrs |= 1 << attribute;
+      else if (this.number.either(bytes, position, nameEnd) === nameEnd && this.number.value >= 0 && this.number.value <= ATTRS_MAX)
+        attrs |= this.number.value;
+      else this.remarks |= TextRemark.UNKNOWN_ATTRIBUTE;
+      position = nameEnd + 1;
+    }
+    batch.attrs[row] = attrs;
+    this.found |= bit(Field.ATTRS);
+    return wordEnd;
+  }
+
+  /** `{0x1,0x2}`, or `ARRAY[01, 00, ...]` with the bytes of the items, lowest first. */
+  private list(field: Field, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    const offset = batch.listLength;
+    const position = startsWith(bytes, start, end, RAW_LIST_PREFIX)
+      ? this.rawItems(field === Field.SIZES ? LENGTH_BYTES : ADDRESS_BYTES, bytes, start + RAW_LIST_PREFIX.length, end, batch)
+      : this.items(bytes, start, end, batch);
+    if (position < 0) return -1;
+    const count = batch.listLength - offset;
+    if (field === Field.DMA_ADDRS) {
+      batch.dmaAddrsOffset[row] = offset;
+      batch.dmaAddrsCount[row] = count;
+    } else if (field === Field.SIZES) {
+      batch.sizesOffset[row] = offset;
+      batch.sizesCount[row] = count;
+    } else {
+      batch.physAddrsOffset[row] = offset;
+      batch.physAddrsCount[row] = count;
+    }
+    this.found |= bit(field);
+    return position;
+  }
+
+  private items(bytes: Uint8Array, start: number, end: number, batch: EventBatch): number {
+    let position = start;
+    if (position >= end || bytes[position] !== BRACE_OPEN) return this.failAt(position, end, TextResult.UNKNOWN_FORM);
+    position++;
+    if (position < end && bytes[position] === BRACE_CLOSE) return position + 1;
+    for (;;) {
+      const itemEnd = this.number.hex(bytes, position, end);
+      if (itemEnd < 0) return this.badNumber(end);
+      if (Number.isNaN(this.number.value)) return this.fail(TextResult.BEYOND_2_53);
+      batch.pushListItem(this.number.value);
+      if (itemEnd >= end) return this.fail(TextResult.CUT);
+      if (bytes[itemEnd] === BRACE_CLOSE) return itemEnd + 1;
+      if (bytes[itemEnd] !== COMMA) return this.fail(TextResult.BAD_NUMBER);
+      position = itemEnd + 1;
+    }
+  }
+
+  private rawItems(itemBytes: number, bytes: Uint8Array, start: number, end: number, batch: EventBatch): number {
+    let position = start;
+    let low = 0;
+    let high = 0;
+    let filled = 0;
+    while (position < end && bytes[position] !== BRACKET_CLOSE) {
+      if (bytes[position] === COMMA || bytes[position] === SPACE) {
+        position++;
+        continue;
+      }
+      const byteEnd = this.number.hex(bytes, position, Math.min(end, position + RAW_BYTE_DIGITS));
+      if (byteEnd < 0) return this.fail(TextResult.BAD_NUMBER);
+      position = byteEnd;
+      if (filled < 4) low |= this.number.low << (filled * 8);
+      else high |= this.number.low << ((filled - 4) * 8);
+      filled++;
+      if (filled < itemBytes) continue;
+      const value = (high & low) === -1 ? ALL_ONES : (high >>> 0) * TWO_32 + (low >>> 0);
+      if (value > Number.MAX_SAFE_INTEGER) return this.fail(TextResult.BEYOND_2_53);
+      batch.pushListItem(value);
+      low = 0;
+      high = 0;
+      filled = 0;
+    }
+    if (position >= end) return this.fail(TextResult.CUT);
+    if (filled !== 0) return this.fail(TextResult.UNKNOWN_FORM);
+    return position + 1;
+  }
+
+  /** Checks that the line had all fields of its kind, and derives those that older forms do not print. */
+  private complete(kind: EventKind, batch: EventBatch, row: number): boolean {
+    const missing = REQUIRED_FIELDS[kind]! & ~this.found;
+    if (missing !== 0) {
+      const otherForm = (this.remarks & TextRemark.UNKNOWN_FIELD) !== 0 && missing !== bit(Field.ATTRS);
+      this.fail(otherForm ? TextResult.UNKNOWN_FORM : TextResult.CUT);
+      return false;
+    }
+    if (kind === EventKind.MAP || kind === EventKind.UNMAP) return this.completeRange();
+    if (kind === EventKind.BOUNCED) this.setDefault(Field.FORCED, BounceForce.NORMAL);
+    if (kind >= EventKind.DMA_MAP_SG && kind <= EventKind.DMA_UNMAP_SG) this.completeCounts(batch, row);
+    if (kind === EventKind.DMA_SYNC_SG_FOR_CPU || kind === EventKind.DMA_SYNC_SG_FOR_DEVICE) this.completeCounts(batch, row);
+    return true;
+  }
+
+  private completeRange(): boolean {
+    const end = this.numbers[Field.IOVA]! + this.numbers[Field.SIZE]!;
+    this.setDefault(Field.END, end);
+    if (this.numbers[Field.END] === end) return true;
+    // The last digits of the size are missing: the one way in which both numbers are good and do not fit.
+    this.fail(TextResult.CUT);
+    return false;
+  }
+
+  private completeCounts(batch: EventBatch, row: number): void {
+    this.setDefault(Field.NENTS, Math.max(batch.physAddrsCount[row]!, batch.dmaAddrsCount[row]!));
+    this.setDefault(Field.ENTS, batch.dmaAddrsCount[row]!);
+    this.setDefault(Field.TRUNCATED, 0);
+    if (this.numbers[Field.TRUNCATED] !== 0) this.remarks |= TextRemark.LIST_CUT_BY_KERNEL;
+  }
+
+  private writeValues(kind: EventKind, batch: EventBatch, row: number): void {
+    const column = kind * VALUE_COLUMNS;
+    batch.v0[row] = this.numberOf(FIELD_OF_COLUMN[column]!);
+    batch.v1[row] = this.numberOf(FIELD_OF_COLUMN[column + 1]!);
+    batch.v2[row] = this.numberOf(FIELD_OF_COLUMN[column + 2]!);
+    batch.v3[row] = this.numberOf(FIELD_OF_COLUMN[column + 3]!);
+    batch.v4[row] = this.numberOf(FIELD_OF_COLUMN[column + 4]!);
+    batch.v5[row] = ABSENT;
+    batch.v6[row] = ABSENT;
+    batch.v7[row] = ABSENT;
+  }
+
+  /** `iotlb_inv dmar0: 0x200f2 0xfffff000 0x0 0x0`. */
+  private qiSubmit(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    const typeEnd = endOfWord(bytes, start, end);
+    const unitEnd = endOfWord(bytes, typeEnd + 1, end);
+    if (unitEnd >= end) return this.fail(TextResult.CUT);
+    if (bytes[unitEnd - 1] !== COLON) return this.fail(TextResult.UNKNOWN_FORM);
+    batch.v4[row] = Math.max(0, descriptorTypes.find(bytes, start, typeEnd));
+    let position = this.descriptorWord(bytes, unitEnd + 1, end);
+    if (position < 0) return -1;
+    batch.v0[row] = this.number.high >>> 0;
+    batch.v1[row] = this.number.low >>> 0;
+    position = this.descriptorWord(bytes, position + 1, end);
+    if (position < 0) return -1;
+    batch.v2[row] = this.number.high >>> 0;
+    batch.v3[row] = this.number.low >>> 0;
+    for (let word = 2; word < 4; word++) {
+      position = this.descriptorWord(bytes, position + 1, end);
+      if (position < 0) return -1;
+      if (this.number.value !== 0) this.remarks |= TextRemark.DESCRIPTOR_WORDS;
+    }
+    batch.unit[row] = batch.names.units.intern(bytes, typeEnd + 1, unitEnd - 1);
+    batch.v5[row] = ABSENT;
+    batch.v6[row] = ABSENT;
+    batch.v7[row] = ABSENT;
+    return position;
+  }
+
+  private descriptorWord(bytes: Uint8Array, start: number, end: number): number {
+    const position = this.number.hex(bytes, start, end);
+    if (position < 0) return this.badNumber(end);
+    if (position < end && bytes[position] !== SPACE) return this.fail(TextResult.BAD_NUMBER);
+    return position;
+  }
+
+  /** `dmar0/0000:00:02.0 type iotlb did 2 ...` or `dmar0 0000:00:02.0[0] type iotlb did 2 [start-end] ...`. */
+  private cacheTag(kind: EventKind, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    const flush = kind >= EventKind.CACHE_TAG_FLUSH_RANGE;
+    let unitEnd = start;
+    while (unitEnd < end && bytes[unitEnd] !== (flush ? SPACE : SLASH)) unitEnd++;
+    const device = unitEnd + 1;
+    const word = endOfWord(bytes, device, end);
+    if (word >= end) return this.fail(TextResult.CUT);
+    let deviceEnd = word;
+    batch.v0[row] = ABSENT;
+    batch.v7[row] = ABSENT;
+    if (flush) {
+      while (deviceEnd > device && bytes[deviceEnd] !== BRACKET_OPEN) deviceEnd--;
+      if (deviceEnd === device || this.number.decimal(bytes, deviceEnd + 1, word) !== word - 1) return this.fail(TextResult.UNKNOWN_FORM);
+      batch.v7[row] = this.number.value;
+    }
+    batch.unit[row] = batch.names.units.intern(bytes, start, unitEnd);
+    if (!sameBytes(bytes, start, unitEnd, device, deviceEnd)) batch.device[row] = batch.names.devices.intern(bytes, device, deviceEnd);
+    for (let column = 1; column < 7; column++) batch.values[column]![row] = ABSENT;
+    let position = word;
+    while (position >= 0 && position < end) {
+      if (bytes[position] === SPACE) position++;
+      else if (bytes[position] === BRACKET_OPEN && flush) position = this.tagRange(bytes, position + 1, end, batch, row);
+      else position = this.tagField(flush, bytes, position, end, batch, row);
+    }
+    if (position < 0) return -1;
+    const last = flush ? batch.v5[row] : batch.v2[row];
+    if (last === ABSENT || batch.v0[row] === ABSENT || batch.v1[row] === ABSENT) return this.fail(TextResult.CUT);
+    return position;
+  }
+
+  /** `[0xfffff000-0xffffffff]`. */
+  private tagRange(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    const startEnd = this.number.hex(bytes, start, end);
+    if (startEnd < 0) return this.badNumber(end);
+    if (startEnd < end && bytes[startEnd] !== MINUS) return this.fail(TextResult.BAD_NUMBER);
+    if (Number.isNaN(this.number.value)) return this.fail(TextResult.BEYOND_2_53);
+    batch.v1[row] = this.number.value;
+    const endEnd = this.number.hex(bytes, startEnd + 1, end);
+    if (endEnd < 0) return this.badNumber(end);
+    if (endEnd >= end) return this.fail(TextResult.CUT);
+    if (bytes[endEnd] !== BRACKET_CLOSE) return this.fail(TextResult.BAD_NUMBER);
+    batch.v2[row] = Number.isNaN(this.number.value) ? ALL_ONES : this.number.value;
+    return endEnd + 1;
+  }
+
+  /** A word and its value, separated by one blank. */
+  private tagField(flush: boolean, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    const wordEnd = endOfWord(bytes, start, end);
+    const word = tagWords.find(bytes, start, wordEnd);
+    const valueEnd = endOfWord(bytes, wordEnd + 1, end);
+    if (word < 0) return this.failAt(wordEnd, end, TextResult.UNKNOWN_FORM);
+    if (wordEnd >= end) return this.fail(TextResult.CUT);
+    const column = flush ? FLUSH_COLUMN[word]! : TAG_COLUMN[word]!;
+    if (column < 0) return this.fail(TextResult.UNKNOWN_FORM);
+    if (word === TYPE_WORD) {
+      const type = tagTypes.find(bytes, wordEnd + 1, valueEnd);
+      batch.values[column]![row] = type < 0 ? UNKNOWN_TAG_TYPE : type;
+      return valueEnd;
+    }
+    const position = this.number.either(bytes, wordEnd + 1, valueEnd);
+    if (position !== valueEnd) return this.badNumber(end);
+    if (Number.isNaN(this.number.value)) return this.fail(TextResult.BEYOND_2_53);
+    batch.values[column]![row] = this.number.value;
+    return position;
+  }
+
+  /** `dmar0/0000:00:02.0 seq# 12: text`; the text is a page request in words, of which nothing is kept. */
+  private prqReport(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    let unitEnd = start;
+    while (unitEnd < end && bytes[unitEnd] !== SLASH) unitEnd++;
+    const deviceEnd = endOfWord(bytes, unitEnd + 1, end);
+    const label = endOfWord(bytes, deviceEnd + 1, end);
+    if (label >= end) return this.fail(TextResult.CUT);
+    const position = this.number.decimal(bytes, label + 1, end);
+    if (position < 0 || bytes[position] !== COLON) return this.failAt(Math.max(position, label + 1), end, TextResult.UNKNOWN_FORM);
+    batch.unit[row] = batch.names.units.intern(bytes, start, unitEnd);
+    batch.device[row] = batch.names.devices.intern(bytes, unitEnd + 1, deviceEnd);
+    for (let column = 1; column < VALUE_COLUMNS; column++) batch.values[column]![row] = ABSENT;
+    batch.v0[row] = this.number.value;
+    return end;
+  }
+}
+
+/** Value column of each word of `tagWords`, in the flush events and in the others; -1 where it has none. */
+const FLUSH_COLUMN: readonly number[] = [6, 0, 7, -1, 3, 4, 5];
+const TAG_COLUMN: readonly number[] = [3, 0, 1, 2, -1, -1, -1];
+
+function isDecimal(field: Field): boolean {
+  switch (field) {
+    case Field.SIZE:
+    case Field.UNMAPPED_SIZE:
+    case Field.NENTS:
+    case Field.ENTS:
+    case Field.ERR:
+    case Field.GROUP:
+    case Field.TRUNCATED:
+    case Field.FORCED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+function endOfWord(bytes: Uint8Array, start: number, end: number): number {
+  let position = start;
+  while (position < end && bytes[position] !== SPACE) position++;
+  return position;
+}
+
+function skipSpaces(bytes: Uint8Array, start: number, end: number): number {
+  let position = start;
+  while (position < end && bytes[position] === SPACE) position++;
+  return position;
+}
+
+function sameBytes(bytes: Uint8Array, start: number, end: number, other: number, otherEnd: number): boolean {
+  if (end - start !== otherEnd - other) return false;
+  for (let offset = 0; offset < end - start; offset++) {
+    if (bytes[start + offset] !== bytes[other + offset]) return false;
+  }
+  return true;
+}

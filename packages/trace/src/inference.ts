@@ -1,0 +1,292 @@
+/** Fills what the machine description does not say from what the trace shows, and lists where the two disagree. */
+import type { KernelRules } from 'dmalab-core';
+import { EVENT_FORMS, EventKind } from './event-kind.ts';
+import type { DeviceDescription, DomainTypeName, MachineDescription } from './machine-description.ts';
+import type { DeviceFacts, TraceFacts } from './trace-facts.ts';
+
+const HZ_DEFAULT = 250;
+const PAGE_MASK = 4095;
+const SLOT_BYTES = 2048;
+const SLOTS_DEFAULT = 32_768;
+/** Below this many unmaps the behaviour of a device says little about its domain. */
+const UNMAPS_MIN = 3;
+const TWO_32 = 2 ** 32;
+const TWO_53 = 2 ** 53;
+
+/** One value that was not recorded. */
+export interface InferenceRow {
+  readonly what: string;
+  readonly value: string;
+  readonly why: string;
+  /** `inferred` from the trace, or a `default` of which the trace says nothing. */
+  readonly basis: 'inferred' | 'default';
+}
+
+/** Trace and description say different things; neither is changed. */
+export interface Contradiction {
+  readonly what: string;
+  readonly trace: string;
+  readonly description: string;
+  /** A line of the trace that shows it, when there is one. */
+  readonly line: number | undefined;
+}
+
+/** A device as replay needs it. */
+export interface InferredDevice {
+  readonly name: string;
+  readonly untrusted: boolean;
+  readonly domainType: DomainTypeName | undefined;
+  /** Group of the description; undefined when it is not known. */
+  readonly iommuGroup: number | undefined;
+  readonly domainId: number | undefined;
+  readonly dmaMaskBits: number;
+  /** Low address bits that the device wants kept when a buffer is bounced. */
+  readonly minAlignMask: number;
+  /** Longest segment seen, 0 without scatter lists. */
+  readonly segmentBytesSeen: number;
+}
+
+export interface InferredPool {
+  readonly start: number;
+  readonly endExclusive: number;
+  readonly slots: number;
+  readonly areas: number;
+}
+
+export interface MachineInference {
+  readonly kernelRules: KernelRules;
+  readonly kernelHz: number;
+  readonly cpuCount: number;
+  /** Undefined when nothing was bounced and no description names a pool. */
+  readonly pool: InferredPool | undefined;
+  readonly devices: readonly InferredDevice[];
+  /** False when descriptors were not recorded: flushes are then not visible. */
+  readonly hasDescriptors: boolean;
+  readonly rows: readonly InferenceRow[];
+  readonly contradictions: readonly Contradiction[];
+}
+
+/** Completes a machine description, which may be missing, with the facts of a trace. */
+export function inferMachine(facts: TraceFacts, description: MachineDescription | undefined): MachineInference {
+  const rows: InferenceRow[] = [];
+  const contradictions: Contradiction[] = [];
+  return {
+    kernelRules: inferKernelRules(facts, description, rows, contradictions),
+    kernelHz: inferHz(description, rows),
+    cpuCount: inferCpuCount(facts, description, rows, contradictions),
+    pool: inferPool(facts, description, rows, contradictions),
+    devices: [...facts.devices.values()].map((device) => inferDevice(facts, device, description, rows, contradictions)),
+    hasDescriptors: facts.eventsByKind[EventKind.QI_SUBMIT]! > 0,
+    rows,
+    contradictions,
+  };
+}
+
+function inferKernelRules(
+  facts: TraceFacts,
+  description: MachineDescription | undefined,
+  rows: InferenceRow[],
+  contradictions: Contradiction[],
+): KernelRules {
+  const modern = EVENT_FORMS.find(
+    (form) => facts.eventsByKind[form.kind]! > 0 && (form.system === 'dma' || form.name.startsWith('cache_tag')),
+  );
+  const release = description?.kernelRelease;
+  const version = release === undefined ? null : /^(\d+)\.(\d+)/.exec(release);
+  if (version === null) {
+    const rules = modern === undefined ? '6.1' : '6.12';
+    const why = modern === undefined ? 'no dma:* or cache_tag_* event' : `${modern.system}:${modern.name} events exist from 6.10 on`;
+    rows.push({ what: 'kernel rules', value: rules, why, basis: 'inferred' });
+    return rules;
+  }
+  const rules = Number(version[1]) * 1000 + Number(version[2]) < 6010 ? '6.1' : '6.12';
+  if (rules === '6.1' && modern !== undefined) {
+    contradictions.push({
+      what: 'kernel',
+      trace: `${modern.system}:${modern.name} events`,
+      description: `kernel ${release}`,
+      line: undefined,
+    });
+  }
+  if (rules === '6.12' && facts.eventsByKind[EventKind.DETACH_DEVICE]! > 0) {
+    contradictions.push({
+      what: 'kernel',
+      trace: 'iommu:detach_device_from_domain events',
+      description: `kernel ${release}`,
+      line: undefined,
+    });
+  }
+  return rules;
+}
+
+function inferHz(description: MachineDescription | undefined, rows: InferenceRow[]): number {
+  if (description?.kernelHz !== undefined) return description.kernelHz;
+  rows.push({
+    what: 'kernel HZ',
+    value: String(HZ_DEFAULT),
+    why: 'what distributions build with; moves flush timers only',
+    basis: 'default',
+  });
+  return HZ_DEFAULT;
+}
+
+function inferCpuCount(
+  facts: TraceFacts,
+  description: MachineDescription | undefined,
+  rows: InferenceRow[],
+  contradictions: Contradiction[],
+): number {
+  const seen = facts.cpuMax + 1;
+  const possible = description?.possibleCpus ?? [];
+  if (possible.length === 0) {
+    rows.push({ what: 'CPUs', value: String(seen), why: `highest CPU number in the trace is ${facts.cpuMax}`, basis: 'inferred' });
+    return seen;
+  }
+  const count = possible[possible.length - 1]! + 1;
+  if (seen > count) {
+    contradictions.push({
+      what: 'CPUs',
+      trace: `an event of CPU ${facts.cpuMax}`,
+      description: `CPUs below ${count}`,
+      line: facts.cpuMaxLine,
+    });
+  }
+  return Math.max(count, seen);
+}
+
+function inferPool(
+  facts: TraceFacts,
+  description: MachineDescription | undefined,
+  rows: InferenceRow[],
+  contradictions: Contradiction[],
+): InferredPool | undefined {
+  const pool = description?.swiotlb;
+  if (pool !== undefined) {
+    for (const [address, line] of [
+      [facts.poolLow, facts.poolLowLine],
+      [facts.poolHigh, facts.poolHighLine],
+    ] as const) {
+      if (address < 0 || (address >= pool.start && address < pool.endExclusive)) continue;
+      const range = `pool ${hex(pool.start)}-${hex(pool.endExclusive)}`;
+      contradictions.push({ what: 'bounce slot', trace: hex(address), description: range, line });
+    }
+    return pool;
+  }
+  if (facts.poolLow < 0) return undefined;
+  const slots = Math.max(SLOTS_DEFAULT, Math.ceil((facts.poolHigh + 1 - facts.poolLow) / SLOT_BYTES));
+  const endExclusive = facts.poolLow + slots * SLOT_BYTES;
+  const why = `slots seen from ${hex(facts.poolLow)} to ${hex(facts.poolHigh)}; 64 MiB is the kernel's default size`;
+  rows.push({ what: 'bounce pool', value: `${hex(facts.poolLow)}-${hex(endExclusive)}`, why, basis: 'inferred' });
+  return { start: facts.poolLow, endExclusive, slots, areas: roundUpPowerOfTwo(facts.cpuMax + 1) };
+}
+
+function inferDevice(
+  facts: TraceFacts,
+  device: DeviceFacts,
+  description: MachineDescription | undefined,
+  rows: InferenceRow[],
+  contradictions: Contradiction[],
+): InferredDevice {
+  const known = description?.devices.find((candidate) => candidate.address === device.name);
+  if (known === undefined && description !== undefined && description.devices.length > 0) {
+    contradictions.push({
+      what: `device ${device.name}`,
+      trace: `${device.events} events`,
+      description: 'not listed',
+      line: device.firstLine,
+    });
+  }
+  return {
+    name: device.name,
+    untrusted: inferUntrusted(device, known, rows),
+    domainType: inferDomainType(facts, device, known, rows, contradictions),
+    iommuGroup: known?.iommuGroup,
+    domainId: device.domainIds[0],
+    dmaMaskBits: inferMaskBits(device, known, rows),
+    minAlignMask: inferMinAlignMask(device, rows),
+    segmentBytesSeen: device.segmentBytesMax,
+  };
+}
+
+function inferUntrusted(device: DeviceFacts, known: DeviceDescription | undefined, rows: InferenceRow[]): boolean {
+  if (known !== undefined) return known.removable;
+  const translated = device.maps > device.identityMaps;
+  const untrusted = device.bounced > 0 && translated;
+  const why = untrusted ? `${device.bounced} buffers bounced under translation` : 'nothing bounced under translation';
+  rows.push({ what: `${device.name} untrusted`, value: untrusted ? 'yes' : 'no', why, basis: 'inferred' });
+  return untrusted;
+}
+
+function inferDomainType(
+  facts: TraceFacts,
+  device: DeviceFacts,
+  known: DeviceDescription | undefined,
+  rows: InferenceRow[],
+  contradictions: Contradiction[],
+): DomainTypeName | undefined {
+  const shown = shownDomainType(facts, device);
+  if (known?.domainType !== undefined) {
+    const fits = shown === undefined || shown.type === known.domainType;
+    if (!fits)
+      contradictions.push({
+        what: `${device.name} domain`,
+        trace: `${shown.type}: ${shown.why}`,
+        description: known.domainType,
+        line: device.firstLine,
+      });
+    return known.domainType;
+  }
+  if (shown !== undefined) rows.push({ what: `${device.name} domain`, value: shown.type, why: shown.why, basis: 'inferred' });
+  return shown?.type;
+}
+
+/** What the lines of a device's calls say about its domain; undefined when there are too few. */
+function shownDomainType(facts: TraceFacts, device: DeviceFacts): { readonly type: DomainTypeName; readonly why: string } | undefined {
+  if (device.maps >= UNMAPS_MIN && device.identityMaps === device.maps)
+    return { type: 'identity', why: 'every device address is the physical address' };
+  if (facts.eventsByKind[EventKind.QI_SUBMIT] === 0) return undefined;
+  const unmaps = device.strictUnmaps + device.lazyUnmaps;
+  if (unmaps < UNMAPS_MIN) return undefined;
+  if (device.strictUnmaps * 2 > unmaps)
+    return { type: 'DMA', why: `${device.strictUnmaps} of ${unmaps} unmaps invalidated their pages at once` };
+  return { type: 'DMA-FQ', why: `${device.lazyUnmaps} of ${unmaps} unmaps returned without an invalidation` };
+}
+
+function inferMaskBits(device: DeviceFacts, known: DeviceDescription | undefined, rows: InferenceRow[]): number {
+  if (known?.dmaMaskBits !== undefined) return known.dmaMaskBits;
+  const what = `${device.name} DMA mask bits`;
+  if (device.dmaMask > 0) {
+    const bits = Math.round(Math.log2(device.dmaMask + 1));
+    rows.push({ what, value: String(bits), why: 'the mask in its bounce lines', basis: 'inferred' });
+    return bits;
+  }
+  const bits = device.dmaAddrMax >= TWO_32 ? 64 : 32;
+  const why = bits === 64 ? `a device address of ${hex(device.dmaAddrMax)}` : 'no device address above 4 GiB';
+  rows.push({ what, value: String(bits), why, basis: device.dmaAddrMax < 0 ? 'default' : 'inferred' });
+  return bits;
+}
+
+function inferMinAlignMask(device: DeviceFacts, rows: InferenceRow[]): number {
+  if (device.bounced === 0) return 0;
+  const what = `${device.name} min_align_mask`;
+  if (device.bouncePairs === 0 || (device.offsetKept | device.offsetDifference) === 0) {
+    rows.push({ what, value: '0', why: 'no bounced buffer with an offset in its page', basis: 'default' });
+    return 0;
+  }
+  const lowestDifference = device.offsetDifference & -device.offsetDifference;
+  const mask = device.offsetKept === 0 ? 0 : device.offsetDifference === 0 ? PAGE_MASK : lowestDifference - 1;
+  const why =
+    mask === 0 ? `${device.bouncePairs} bounced mappings lost their page offset` : `${device.bouncePairs} bounced mappings kept these bits`;
+  rows.push({ what, value: String(mask), why, basis: 'inferred' });
+  return mask;
+}
+
+function roundUpPowerOfTwo(count: number): number {
+  let power = 1;
+  while (power < count) power *= 2;
+  return power;
+}
+
+function hex(value: number): string {
+  return value >= TWO_53 ? 'all ones' : `0x${value.toString(16)}`;
+}
