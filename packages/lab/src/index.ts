@@ -1,1 +1,3 @@
-export {};
+export * from './replay/call-assembler.ts';
+export * from './replay/recorded-machine.ts';
+export * from './verify/verifier.ts';

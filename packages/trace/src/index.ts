@@ -1,8 +1,10 @@
 export * from './data-grade.ts';
 export * from './event-batch.ts';
 export * from './event-kind.ts';
+export * from './exporter.ts';
 export * from './import-statistics.ts';
 export * from './inference.ts';
+export type { RegisterHalves } from './json-reader.ts';
 export * from './machine-description.ts';
 export * from './name-table.ts';
 export * from './trace-facts.ts';

@@ -8,6 +8,7 @@ const HZ_DEFAULT = 250;
 const PAGE_MASK = 4095;
 const SLOT_BYTES = 2048;
 const SLOTS_DEFAULT = 32_768;
+const MASK_BITS_DEFAULT = 64;
 /** Below this many unmaps the behaviour of a device says little about its domain. */
 const UNMAPS_MIN = 3;
 const TWO_32 = 2 ** 32;
@@ -163,8 +164,8 @@ function inferPool(
   const pool = description?.swiotlb;
   if (pool !== undefined) {
     for (const [address, line] of [
-      [facts.poolLow, facts.poolLowLine],
-      [facts.poolHigh, facts.poolHighLine],
+      [facts.slots.low, facts.slots.lowLine],
+      [facts.slots.high, facts.slots.highLine],
     ] as const) {
       if (address < 0 || (address >= pool.start && address < pool.endExclusive)) continue;
       const range = `pool ${hex(pool.start)}-${hex(pool.endExclusive)}`;
@@ -172,12 +173,13 @@ function inferPool(
     }
     return pool;
   }
-  if (facts.poolLow < 0) return undefined;
-  const slots = Math.max(SLOTS_DEFAULT, Math.ceil((facts.poolHigh + 1 - facts.poolLow) / SLOT_BYTES));
-  const endExclusive = facts.poolLow + slots * SLOT_BYTES;
-  const why = `slots seen from ${hex(facts.poolLow)} to ${hex(facts.poolHigh)}; 64 MiB is the kernel's default size`;
-  rows.push({ what: 'bounce pool', value: `${hex(facts.poolLow)}-${hex(endExclusive)}`, why, basis: 'inferred' });
-  return { start: facts.poolLow, endExclusive, slots, areas: roundUpPowerOfTwo(facts.cpuMax + 1) };
+  const seen = facts.hasApiLines ? facts.slots : facts.likelySlots;
+  if (seen.low < 0) return undefined;
+  const slots = Math.max(SLOTS_DEFAULT, Math.ceil((seen.high + 1 - seen.low) / SLOT_BYTES));
+  const endExclusive = seen.low + slots * SLOT_BYTES;
+  const why = `slots seen from ${hex(seen.low)} to ${hex(seen.high)}; 64 MiB is the kernel's default size`;
+  rows.push({ what: 'bounce pool', value: `${hex(seen.low)}-${hex(endExclusive)}`, why, basis: 'inferred' });
+  return { start: seen.low, endExclusive, slots, areas: roundUpPowerOfTwo(facts.cpuMax + 1) };
 }
 
 function inferDevice(
@@ -203,16 +205,15 @@ function inferDevice(
     iommuGroup: known?.iommuGroup,
     domainId: device.domainIds[0],
     dmaMaskBits: inferMaskBits(device, known, rows),
-    minAlignMask: inferMinAlignMask(device, rows),
+    minAlignMask: inferMinAlignMask(device, known, rows),
     segmentBytesSeen: device.segmentBytesMax,
   };
 }
 
 function inferUntrusted(device: DeviceFacts, known: DeviceDescription | undefined, rows: InferenceRow[]): boolean {
   if (known !== undefined) return known.removable;
-  const translated = device.maps > device.identityMaps;
-  const untrusted = device.bounced > 0 && translated;
-  const why = untrusted ? `${device.bounced} buffers bounced under translation` : 'nothing bounced under translation';
+  const untrusted = device.bouncedUnderTranslation > 0;
+  const why = untrusted ? `${device.bouncedUnderTranslation} buffers bounced under translation` : 'nothing bounced under translation';
   rows.push({ what: `${device.name} untrusted`, value: untrusted ? 'yes' : 'no', why, basis: 'inferred' });
   return untrusted;
 }
@@ -260,18 +261,23 @@ function inferMaskBits(device: DeviceFacts, known: DeviceDescription | undefined
     rows.push({ what, value: String(bits), why: 'the mask in its bounce lines', basis: 'inferred' });
     return bits;
   }
-  const bits = device.dmaAddrMax >= TWO_32 ? 64 : 32;
-  const why = bits === 64 ? `a device address of ${hex(device.dmaAddrMax)}` : 'no device address above 4 GiB';
-  rows.push({ what, value: String(bits), why, basis: device.dmaAddrMax < 0 ? 'default' : 'inferred' });
-  return bits;
+  const high = device.dmaAddrMax >= TWO_32;
+  const why = high
+    ? `a device address of ${hex(device.dmaAddrMax)}`
+    : 'no line shows the mask; addresses below 4 GiB are tried first anyway';
+  rows.push({ what, value: String(MASK_BITS_DEFAULT), why, basis: high ? 'inferred' : 'default' });
+  return MASK_BITS_DEFAULT;
 }
 
-function inferMinAlignMask(device: DeviceFacts, rows: InferenceRow[]): number {
+/** @source Linux v6.12 drivers/nvme/host/pci.c: the driver asks for the low 12 bits */
+function inferMinAlignMask(device: DeviceFacts, known: DeviceDescription | undefined, rows: InferenceRow[]): number {
   if (device.bounced === 0) return 0;
   const what = `${device.name} min_align_mask`;
   if (device.bouncePairs === 0 || (device.offsetKept | device.offsetDifference) === 0) {
-    rows.push({ what, value: '0', why: 'no bounced buffer with an offset in its page', basis: 'default' });
-    return 0;
+    const mask = known?.driver === 'nvme' ? PAGE_MASK : 0;
+    const why = mask === 0 ? 'no bounced buffer with an offset in its page' : 'what the nvme driver sets; the trace does not show it';
+    rows.push({ what, value: String(mask), why, basis: 'default' });
+    return mask;
   }
   const lowestDifference = device.offsetDifference & -device.offsetDifference;
   const mask = device.offsetKept === 0 ? 0 : device.offsetDifference === 0 ? PAGE_MASK : lowestDifference - 1;

@@ -1,11 +1,16 @@
 import { LabError } from 'dmalab-core';
-import type { RegisterHalves } from './machine-description.ts';
 import { escapeBytes } from './name-table.ts';
 
 const HEX_TEXT = /^0x[0-9a-f]{1,16}$/i;
 const HEX_DIGITS_OF_HALF = 8;
 const CPUS_MAX = 65_536;
 const SHOWN_CHARACTERS = 60;
+
+/** A 64-bit register as two unsigned 32-bit halves. */
+export interface RegisterHalves {
+  readonly high: number;
+  readonly low: number;
+}
 
 /** Reads typed fields of a parsed JSON object, remembers which were read, and names the path of whatever is wrong. */
 export class JsonReader {

@@ -5,14 +5,8 @@
  * recording machine could not tell are null in the file and undefined here.
  */
 import { LabError } from 'dmalab-core';
-import { JsonReader } from './json-reader.ts';
+import { JsonReader, type RegisterHalves } from './json-reader.ts';
 import { escapeBytes } from './name-table.ts';
-
-/** A 64-bit register as two unsigned 32-bit halves. */
-export interface RegisterHalves {
-  readonly high: number;
-  readonly low: number;
-}
 
 /** Byte addresses, both ends included. */
 export interface AddressRange {

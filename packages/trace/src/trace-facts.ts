@@ -9,6 +9,7 @@ const GRANULARITY_PAGE = 3;
 /** Bounced buffers of a device that wait for their API line; more than this are forgotten. */
 const PENDING_MAX = 4096;
 const LEVELS = 4;
+const TWO_32 = 2 ** 32;
 
 /** What a trace shows about one device. */
 export interface DeviceFacts {
@@ -17,6 +18,8 @@ export interface DeviceFacts {
   events: number;
   /** Buffers handed to the bounce pool. */
   bounced: number;
+  /** Of these, the ones whose slot was then mapped: only an untrusted device bounces under translation. */
+  bouncedUnderTranslation: number;
   /** The largest mask of its bounce lines, 0 without one. */
   dmaMask: number;
   /** Bounced mappings whose buffer and result are both known. */
@@ -41,10 +44,38 @@ export interface DeviceFacts {
   readonly domainIds: number[];
 }
 
+/** Lowest and highest byte of bounce slots, page granular, and the lines that show them; -1 without one. */
+export class SlotRange {
+  low = -1;
+  high = -1;
+  lowLine = 0;
+  highLine = 0;
+
+  add(low: number, high: number, line: number): void {
+    if (this.low < 0 || low < this.low) {
+      this.low = low;
+      this.lowLine = line;
+    }
+    if (high > this.high) {
+      this.high = high;
+      this.highLine = line;
+    }
+  }
+
+  clear(): void {
+    this.low = -1;
+    this.high = -1;
+  }
+}
+
 /** Lines since the last API line of one context: a task, or an interrupt level of a CPU. */
 interface ContextFacts {
-  bounced: boolean;
-  mapped: boolean;
+  /** Device of a bounce line whose map line has not come yet. */
+  bouncing: DeviceFacts | undefined;
+  /** Slots of this call, to be confirmed by its API line. */
+  readonly slots: SlotRange;
+  /** Device of an API line that is printed before its unmap lines. */
+  unmapping: DeviceFacts | undefined;
   unmapped: boolean;
   /** Domain id of a page-selective invalidation, -1 when there was none. */
   pageFlushDid: number;
@@ -56,11 +87,13 @@ export class TraceFacts {
   readonly devices: Map<string, DeviceFacts> = new Map();
   cpuMax = -1;
   cpuMaxLine = 0;
-  /** Lowest and highest byte of bounce slots seen in map lines; page granular. -1 without one. */
-  poolLow = -1;
-  poolHigh = -1;
-  poolLowLine = 0;
-  poolHighLine = 0;
+  /** Slots whose mapping an API line confirms. */
+  readonly slots: SlotRange = new SlotRange();
+  /**
+   * Physical addresses below 4 GiB of the map line after a bounce line. Without API lines nothing says that the bounce
+   * did not fail and the map line is another call's, so this is for traces that have no better.
+   */
+  readonly likelySlots: SlotRange = new SlotRange();
   pageFlushes = 0;
   domainFlushes = 0;
   /** Domain ids that were flushed as a whole: what a lazy domain does. */
@@ -69,6 +102,11 @@ export class TraceFacts {
   private readonly contexts: Map<number, ContextFacts> = new Map();
   private readonly pending: Map<number, Map<number, number>> = new Map();
   private byIndex: DeviceFacts[] = [];
+
+  /** True when the trace has lines of the DMA API itself (`dma:*`, from 6.12 on). */
+  get hasApiLines(): boolean {
+    return this.eventsByKind.subarray(EventKind.DMA_MAP_PAGE, EventKind.INTEL_MAP_SINGLE).some((count) => count > 0);
+  }
 
   add(batch: EventBatch): void {
     for (let row = 0; row < batch.rowCount; row++) this.addRow(batch, row);
@@ -91,7 +129,7 @@ export class TraceFacts {
         this.addMapLine(batch, row);
         break;
       case EventKind.UNMAP:
-        this.context(batch, row).unmapped = true;
+        this.addUnmapLine(batch, row);
         break;
       case EventKind.QI_SUBMIT:
         this.addDescriptor(batch, row);
@@ -99,46 +137,48 @@ export class TraceFacts {
       case EventKind.DMA_MAP_PAGE:
       case EventKind.DMA_MAP_PHYS:
         this.addMap(batch, row, device!, batch.v0[row]!, batch.v2[row]!);
-        this.closeContext(batch, row);
+        this.closeContext(batch, row, undefined);
         break;
       case EventKind.DMA_MAP_SG:
         this.addScatterMap(batch, row, device!);
-        this.closeContext(batch, row);
+        this.closeContext(batch, row, undefined);
         break;
       case EventKind.DMA_UNMAP_PAGE:
       case EventKind.DMA_UNMAP_PHYS:
-        this.addUnmap(batch, row, device!);
-        this.closeContext(batch, row);
+        this.closeContext(batch, row, device);
+        break;
+      case EventKind.DMA_UNMAP_SG:
+        this.closeContext(batch, row, undefined);
+        this.context(batch, row).unmapping = device;
         break;
       default:
-        if (kind >= EventKind.DMA_MAP_PAGE && kind <= EventKind.DMA_SYNC_SG_FOR_DEVICE) this.closeContext(batch, row);
+        if (kind >= EventKind.DMA_MAP_PAGE && kind <= EventKind.DMA_SYNC_SG_FOR_DEVICE) this.closeContext(batch, row, undefined);
     }
   }
 
   private addBounce(batch: EventBatch, row: number, device: DeviceFacts): void {
     device.bounced++;
     device.dmaMask = Math.max(device.dmaMask, batch.v0[row]!);
-    this.context(batch, row).bounced = true;
+    this.context(batch, row).bouncing = device;
     const waiting = this.waiting(batch.device[row]!);
     if (waiting.size < PENDING_MAX) waiting.set(batch.v1[row]!, batch.line[row]!);
   }
 
   private addMapLine(batch: EventBatch, row: number): void {
     const context = this.context(batch, row);
-    if (context.bounced) this.addSlot(batch.v2[row]!, batch.v2[row]! + batch.v3[row]!, batch.line[row]!);
-    context.bounced = false;
-    context.mapped = true;
+    if (context.bouncing === undefined) return;
+    const low = batch.v2[row]!;
+    const high = low + batch.v3[row]! - 1;
+    context.slots.add(low, high, batch.line[row]!);
+    if (high < TWO_32) this.likelySlots.add(low, high, batch.line[row]!);
+    context.bouncing.bouncedUnderTranslation++;
+    context.bouncing = undefined;
   }
 
-  private addSlot(start: number, endExclusive: number, line: number): void {
-    if (this.poolLow < 0 || start < this.poolLow) {
-      this.poolLow = start;
-      this.poolLowLine = line;
-    }
-    if (endExclusive - 1 > this.poolHigh) {
-      this.poolHigh = endExclusive - 1;
-      this.poolHighLine = line;
-    }
+  private addUnmapLine(batch: EventBatch, row: number): void {
+    const context = this.context(batch, row);
+    context.unmapped = true;
+    context.pageFlushDid = -1;
   }
 
   private addDescriptor(batch: EventBatch, row: number): void {
@@ -162,6 +202,11 @@ export class TraceFacts {
       device.failedMaps++;
       return;
     }
+    const slots = this.context(batch, row).slots;
+    if (slots.low >= 0) {
+      this.slots.add(slots.low, slots.high, batch.line[row]!);
+      slots.clear();
+    }
     device.maps++;
     if (dmaAddr === physAddr) device.identityMaps++;
     device.dmaAddrMax = Math.max(device.dmaAddrMax, dmaAddr);
@@ -169,8 +214,6 @@ export class TraceFacts {
     device.bouncePairs++;
     device.offsetDifference |= (dmaAddr ^ physAddr) & PAGE_MASK;
     device.offsetKept |= dmaAddr & PAGE_MASK;
-    const context = this.context(batch, row);
-    if (!context.mapped && this.eventsByKind[EventKind.MAP]! === 0) this.addSlot(dmaAddr, dmaAddr + batch.v1[row]!, batch.line[row]!);
   }
 
   private addScatterMap(batch: EventBatch, row: number, device: DeviceFacts): void {
@@ -189,33 +232,28 @@ export class TraceFacts {
     }
   }
 
-  private addUnmap(batch: EventBatch, row: number, device: DeviceFacts): void {
-    const context = this.context(batch, row);
-    if (!context.unmapped) return;
-    if (context.pageFlushDid < 0) {
-      device.lazyUnmaps++;
-      return;
-    }
-    device.strictUnmaps++;
-    if (!device.domainIds.includes(context.pageFlushDid)) device.domainIds.push(context.pageFlushDid);
-  }
-
   private context(batch: EventBatch, row: number): ContextFacts {
     const level = batch.level[row]!;
     const key = level === ContextLevel.TASK && batch.pid[row] !== 0 ? batch.pid[row]! : -1 - (batch.cpu[row]! * LEVELS + level);
     let context = this.contexts.get(key);
     if (context === undefined) {
-      context = { bounced: false, mapped: false, unmapped: false, pageFlushDid: -1 };
+      context = { bouncing: undefined, slots: new SlotRange(), unmapping: undefined, unmapped: false, pageFlushDid: -1 };
       this.contexts.set(key, context);
     }
     return context;
   }
 
-  /** An API line ends a call: what comes next in this context belongs to another one. */
-  private closeContext(batch: EventBatch, row: number): void {
+  /**
+   * An API line ends a call: what comes next in this context belongs to another one. The unmap lines since the last API
+   * line are those of `device`, or of the device of that last line when it was one that is printed first.
+   */
+  private closeContext(batch: EventBatch, row: number, device: DeviceFacts | undefined): void {
     const context = this.context(batch, row);
-    context.bounced = false;
-    context.mapped = false;
+    const owner = context.unmapping ?? device;
+    if (owner !== undefined && context.unmapped) addUnmap(owner, context.pageFlushDid);
+    context.bouncing = undefined;
+    context.slots.clear();
+    context.unmapping = undefined;
     context.unmapped = false;
     context.pageFlushDid = -1;
   }
@@ -238,6 +276,7 @@ export class TraceFacts {
       firstLine: batch.line[row]!,
       events: 0,
       bounced: 0,
+      bouncedUnderTranslation: 0,
       dmaMask: 0,
       bouncePairs: 0,
       offsetDifference: 0,
@@ -255,4 +294,13 @@ export class TraceFacts {
     this.devices.set(facts.name, facts);
     return facts;
   }
+}
+
+function addUnmap(device: DeviceFacts, pageFlushDid: number): void {
+  if (pageFlushDid < 0) {
+    device.lazyUnmaps++;
+    return;
+  }
+  device.strictUnmaps++;
+  if (!device.domainIds.includes(pageFlushDid)) device.domainIds.push(pageFlushDid);
 }

@@ -293,6 +293,7 @@ export class DmaApi {
     }
     calls.slots[call] = slots;
     calls.phys[call] = slots;
+    calls.pages[call] = pagesOf(slots, bytes);
     return true;
   }
 
@@ -612,7 +613,7 @@ export class DmaApi {
     calls.phys[call] = phys;
     calls.original[call] = phys;
     calls.bytes[call] = bytes;
-    calls.pages[call] = roundUp(bytes + (phys % PAGE_SIZE), PAGE_SIZE) / PAGE_SIZE;
+    calls.pages[call] = pagesOf(phys, bytes);
     calls.slots[call] = -1;
     calls.mappedBytes[call] = 0;
     calls.result[call] = 0;
@@ -653,7 +654,6 @@ export class DmaApi {
       return;
     }
     const firstPfn = Math.floor(address / PAGE_SIZE);
-    const offset = address - firstPfn * PAGE_SIZE;
     const physPfn = device.domain!.hardware.lookup(firstPfn);
     if (physPfn === NOT_MAPPED) {
       this.unmapsOfNothing += 1;
@@ -663,9 +663,9 @@ export class DmaApi {
     }
     calls.program[call] = program;
     calls.position[call] = 0;
-    calls.phys[call] = physPfn * PAGE_SIZE + offset;
+    calls.phys[call] = physPfn * PAGE_SIZE + (address % PAGE_SIZE);
     calls.iovaPfn[call] = firstPfn;
-    calls.pages[call] = roundUp(bytes + offset, PAGE_SIZE) / PAGE_SIZE;
+    calls.pages[call] = pagesOf(address, bytes);
   }
 
   /** The piece at work has run its steps: goes on with the next entry, or returns to the driver. */
@@ -832,4 +832,9 @@ export class DmaApi {
 function rightsOf(direction: number): Rights {
   if (direction === Direction.TO_DEVICE) return Rights.READ;
   return direction === Direction.FROM_DEVICE ? Rights.WRITE : Rights.READ_WRITE;
+}
+
+/** Whole pages that a byte range touches. */
+function pagesOf(address: number, bytes: number): number {
+  return roundUp(bytes + (address % PAGE_SIZE), PAGE_SIZE) / PAGE_SIZE;
 }

@@ -91,6 +91,12 @@ export class DmaDomain implements FlushQueueSink {
     return firstPfn;
   }
 
+  /** Takes a given range, whatever the allocator would have chosen (see IovaDomain.adoptIova). */
+  adoptIova(firstPfn: IovaPfn, pages: number): void {
+    this.iova.adoptIova(firstPfn, pages);
+    this.counters[PAGES] += pages;
+  }
+
   /** Gives a range back to the allocator, in the caches of `cpu`. */
   freeIova(firstPfn: IovaPfn, pages: number, cpu: Cpu): void {
     this.iova.freeIovaFast(firstPfn, pages, cpu);

@@ -102,6 +102,12 @@ export class FlushQueue {
     return this.entriesOn(cpu) === this.ringEntries - 1;
   }
 
+  /** Whether the CPU's ring is full and no entry of it can be released before a flush. */
+  mustFlush(cpu: Cpu): boolean {
+    const head = cpu * this.ringEntries + this.ring[cpu * 2 + HEAD];
+    return this.isFull(cpu) && this.counter[head] >= this.scalar[FINISHED];
+  }
+
   /** Releases the leading entries of `ringCpu`'s ring that are safe, to the caches of `cpu`; stops at the first that is not. */
   drain(ringCpu: Cpu, cpu: Cpu, sink: FlushQueueSink): void {
     const finished = this.scalar[FINISHED];

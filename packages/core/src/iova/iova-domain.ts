@@ -114,6 +114,17 @@ export class IovaDomain {
   }
 
   /**
+   * Takes a given range, whatever the allocator would have chosen: for following a recording after a difference. It is
+   * taken out of the caches, or else out of use in the tree.
+   */
+  adoptIova(pfn: IovaPfn, pages: number): void {
+    const bin = ceilLog2(pages);
+    if (bin < this.bins && this.rcache.remove(bin, pfn)) return;
+    const size = bin < this.bins ? 2 ** bin : pages;
+    this.tree.reserveIova(pfn, pfn + size - 1);
+  }
+
+  /**
    * Takes a range from the tree, past the caches and without rounding; aligned all the same.
    *
    * @returns first page frame, or NO_IOVA

@@ -5,18 +5,26 @@ import { naturalRoom } from './natural-room.ts';
 export const RangeKind = { RESERVED: 0, ALLOCATED: 1 } as const;
 export type RangeKind = (typeof RangeKind)[keyof typeof RangeKind];
 
-/** Levels of the tallest tree; half-empty pages of 4 entries reach it beyond 10^9 ranges. */
+/** Cells of one entry. Of a leaf's entry REF is its RangeKind, of an inner entry the page that it sums up. */
+const LO = 0;
+const HI = 1;
+const ROOM = 2;
+const REF = 3;
+const CELLS = 4;
+
+/** Levels of the tallest tree; pages that hold 2 entries of 4 reach it beyond 10^9 ranges. */
 const MAX_HEIGHT = 32;
 const ROOT = 0;
 
 /**
- * Disjoint ranges of page frames in order, with the anchor above all of them: a B-tree in typed arrays.
+ * Disjoint ranges of page frames from the highest to the lowest, first of all the anchor: a B-tree in typed arrays.
  *
  * The kernel keeps a red-black tree and finds room by walking down range by range. Here each range also carries the
  * longest naturally aligned request that fits the gap just below it (its *room*), and each entry of an inner page sums up
  * one child page: its lowest frame, its highest frame, its greatest room. So the next gap downwards that fits is found
  * by climbing and descending once. Pages of sorted entries instead of nodes with two children keep the tree shallow and its
- * memory together, and a domain that fits the root page has one layout only, whatever led to it.
+ * memory together, and a domain that fits the root page has one layout only, whatever led to it. Entries go downwards
+ * because IOVAs are handed out downwards: the usual new range is appended.
  *
  * The tree has one cursor: the `seek` methods and `stepUp` place it, the others work on the range under it. Any change of
  * the tree loses it. Page 0 is the root. Free pages and unused entries are zero.
@@ -26,21 +34,18 @@ export class RangeTree {
   aboveLo = 0;
   aboveHi = 0;
 
-  private lo!: Float64Array<ArrayBuffer>;
-  private hi!: Float64Array<ArrayBuffer>;
-  private room!: Float64Array<ArrayBuffer>;
-  /** Of a leaf's entry its RangeKind, of an inner entry the page that it sums up. */
-  private ref!: Uint32Array<ArrayBuffer>;
+  private cell!: Float64Array<ArrayBuffer>;
   private count!: Uint32Array<ArrayBuffer>;
   private nextFree!: Uint32Array<ArrayBuffer>;
   private height!: Uint32Array<ArrayBuffer>;
   private pagesUsed!: Uint32Array<ArrayBuffer>;
   private freePage!: Uint32Array<ArrayBuffer>;
-  private readonly entries: StateTable;
+  private readonly cells: StateTable;
   private readonly pages: StateTable;
   private readonly fanout: number;
+  private readonly pageCells: number;
 
-  /** The cursor: page and slot at each level, leaf first, and the row of the leaf's entry. */
+  /** The cursor: page and slot at each level, leaf first, and the first cell of the leaf's entry. */
   private readonly pathPage = new Int32Array(MAX_HEIGHT);
   private readonly pathSlot = new Int32Array(MAX_HEIGHT);
   private at = 0;
@@ -48,13 +53,11 @@ export class RangeTree {
   constructor(arena: StateArena, name: string, initialNodes: number, fanout: number) {
     assert(fanout >= 4, 'a page of the range tree holds 4 entries or more');
     this.fanout = fanout;
-    // One entry is the anchor's; pages of a tree that grows downwards are nearly full.
+    this.pageCells = fanout * CELLS;
+    // One entry is the anchor's; the pages of a tree that grows downwards are nearly full.
     const pages = Math.ceil((initialNodes + 1) / fanout);
-    this.entries = arena.table(`${name}.ranges`, pages * fanout, { lo: 'f64', hi: 'f64', room: 'f64', ref: 'u32' }, (columns) => {
-      this.lo = columns.lo;
-      this.hi = columns.hi;
-      this.room = columns.room;
-      this.ref = columns.ref;
+    this.cells = arena.table(`${name}.ranges`, pages * this.pageCells, { cell: 'f64' }, (columns) => {
+      this.cell = columns.cell;
     });
     this.pages = arena.table(`${name}.pages`, pages, { count: 'u32', nextFree: 'u32' }, (columns) => {
       this.count = columns.count;
@@ -68,317 +71,330 @@ export class RangeTree {
     this.height[0] = 1;
     this.pagesUsed[0] = 1;
     this.count[ROOT] = 1;
-    this.write(0, Infinity, Infinity, Infinity, RangeKind.RESERVED);
+    this.cell.fill(Infinity, LO, REF);
   }
 
   /** First page frame of the range under the cursor. */
   get cursorLo(): number {
-    return this.lo[this.at];
+    return this.cell[this.at + LO];
   }
 
   /** Last page frame of the range under the cursor. */
   get cursorHi(): number {
-    return this.hi[this.at];
+    return this.cell[this.at + HI];
   }
 
   get cursorKind(): number {
-    return this.ref[this.at];
+    return this.cell[this.at + REF];
   }
 
   /** Last page frame of the range below the cursor's, -1 when there is none. */
   belowHi(): number {
     const height = this.height[0];
     for (let level = 0; level < height; level++) {
-      const slot = this.pathSlot[level];
-      if (slot > 0) return this.hi[this.pathPage[level] * this.fanout + slot - 1];
+      const page = this.pathPage[level];
+      const slot = this.pathSlot[level] + 1;
+      if (slot < this.count[page]) return this.cell[page * this.pageCells + slot * CELLS + HI];
     }
     return -1;
   }
 
   /** Cursor to the highest range that starts below `pfn`; when there is none, to the lowest range, and false. */
   seekBelow(pfn: number): boolean {
-    const lo = this.lo;
-    const count = this.count;
-    const pathPage = this.pathPage;
-    const pathSlot = this.pathSlot;
-    const fanout = this.fanout;
+    const cell = this.cell;
     let page = ROOT;
     for (let level = this.height[0] - 1; ; level--) {
-      const base = page * fanout;
+      const base = page * this.pageCells;
       let slot = 0;
-      for (let left = count[page]; left > 1; ) {
-        const half = left >>> 1;
-        if (lo[base + slot + half] < pfn) slot += half;
+      for (let left = this.count[page] - 1; left > 0; ) {
+        const half = (left + 1) >>> 1;
+        if (cell[base + (slot + half - 1) * CELLS + LO] >= pfn) slot += half;
         left -= half;
       }
-      pathPage[level] = page;
-      pathSlot[level] = slot;
+      this.pathPage[level] = page;
+      this.pathSlot[level] = slot;
+      const at = base + slot * CELLS;
       if (level === 0) {
-        this.at = base + slot;
-        return lo[base + slot] < pfn;
+        this.at = at;
+        return cell[at + LO] < pfn;
       }
-      page = this.ref[base + slot];
+      page = cell[at + REF];
     }
   }
 
   /** Cursor from its range, this one included, down to the first with a gap of `pages` room below it; false when there is none. */
   seekRoom(pages: number): boolean {
-    const room = this.room;
-    const ref = this.ref;
-    const count = this.count;
-    const pathPage = this.pathPage;
-    const pathSlot = this.pathSlot;
-    const fanout = this.fanout;
     const height = this.height[0];
     let level = 0;
-    let base = pathPage[0] * fanout;
-    let slot = pathSlot[0];
-    for (;;) {
-      while (slot >= 0 && room[base + slot] < pages) slot--;
-      if (slot >= 0) break;
+    let slot = this.firstWithRoom(this.pathPage[0], this.pathSlot[0], pages);
+    while (slot < 0) {
       level++;
       if (level === height) return false;
-      base = pathPage[level] * fanout;
-      slot = pathSlot[level] - 1;
+      slot = this.firstWithRoom(this.pathPage[level], this.pathSlot[level] + 1, pages);
     }
-    pathSlot[level] = slot;
+    this.pathSlot[level] = slot;
+    let at = this.pathPage[level] * this.pageCells + slot * CELLS;
     while (level > 0) {
-      const page = ref[base + slot];
+      const page = this.cell[at + REF];
       level--;
-      base = page * fanout;
-      slot = count[page] - 1;
-      while (room[base + slot] < pages) slot--;
-      pathPage[level] = page;
-      pathSlot[level] = slot;
+      slot = this.firstWithRoom(page, 0, pages);
+      this.pathPage[level] = page;
+      this.pathSlot[level] = slot;
+      at = page * this.pageCells + slot * CELLS;
     }
-    this.at = base + slot;
+    this.at = at;
     return true;
   }
 
   /** Cursor to the next range upwards; not to be called at the anchor. */
   stepUp(): void {
-    const pathPage = this.pathPage;
-    const pathSlot = this.pathSlot;
-    const fanout = this.fanout;
     let level = 0;
-    while (pathSlot[level] + 1 === this.count[pathPage[level]]) level++;
-    pathSlot[level]++;
-    let row = pathPage[level] * fanout + pathSlot[level];
+    while (this.pathSlot[level] === 0) level++;
+    this.pathSlot[level]--;
+    let at = this.pathPage[level] * this.pageCells + this.pathSlot[level] * CELLS;
     while (level > 0) {
+      const page = this.cell[at + REF];
       level--;
-      pathPage[level] = this.ref[row];
-      pathSlot[level] = 0;
-      row = pathPage[level] * fanout;
+      this.pathPage[level] = page;
+      this.pathSlot[level] = this.count[page] - 1;
+      at = page * this.pageCells + this.pathSlot[level] * CELLS;
     }
-    this.at = row;
+    this.at = at;
   }
 
   /** Adds a range to the gap below the cursor's range. */
   insertBelow(lo: number, hi: number, kind: RangeKind): void {
     const below = this.belowHi();
-    assert(below < lo && lo <= hi && hi < this.lo[this.at], 'a range of IOVAs must lie in a gap');
-    this.room[this.at] = naturalRoom(hi + 1, this.lo[this.at]);
-    this.insertAt(0, this.pathSlot[0], lo, hi, naturalRoom(below + 1, lo), kind);
+    const above = this.at;
+    assert(below < lo && lo <= hi && hi < this.cell[above + LO], 'a range of IOVAs must lie in a gap');
+    const was = this.cell[above + ROOM];
+    const upper = naturalRoom(hi + 1, this.cell[above + LO]);
+    const lower = naturalRoom(below + 1, lo);
+    this.cell[above + ROOM] = upper;
+    const at = this.openSlot(0, this.pathSlot[0] + 1);
+    const cell = this.cell;
+    cell[at + LO] = lo;
+    cell[at + HI] = hi;
+    cell[at + ROOM] = lower;
+    cell[at + REF] = kind;
+    this.refresh(0, was, upper > lower ? upper : lower);
   }
 
   /** Takes the range under the cursor out. */
   remove(): void {
     const below = this.belowHi();
-    const lo = this.lo[this.at];
-    const sharesLeaf = this.pathSlot[0] + 1 < this.count[this.pathPage[0]];
+    const lo = this.cell[this.at + LO];
+    const sharesLeaf = this.pathSlot[0] > 0;
     if (!sharesLeaf) this.stepUp();
-    const above = sharesLeaf ? this.at + 1 : this.at;
-    this.aboveLo = this.lo[above];
-    this.aboveHi = this.hi[above];
-    this.room[above] = naturalRoom(below + 1, this.aboveLo);
-    if (!sharesLeaf) {
-      this.refresh(0);
+    const above = sharesLeaf ? this.at - CELLS : this.at;
+    const cell = this.cell;
+    const aboveLo = cell[above + LO];
+    this.aboveLo = aboveLo;
+    this.aboveHi = cell[above + HI];
+    const was = cell[above + ROOM];
+    const joined = naturalRoom(below + 1, aboveLo);
+    cell[above + ROOM] = joined;
+    if (sharesLeaf) {
+      this.closeSlot(0, was, joined);
+    } else {
+      this.refresh(0, was, joined);
       this.seekBelow(lo + 1);
+      this.closeSlot(0, cell[this.at + ROOM], 0);
     }
-    this.deleteAt(0);
   }
 
   /** Lets the range under the cursor start at `lo`, inside the gap below it. */
   growDown(lo: number): void {
-    this.lo[this.at] = lo;
-    this.room[this.at] = naturalRoom(this.belowHi() + 1, lo);
-    this.refresh(0);
+    const cell = this.cell;
+    const was = cell[this.at + ROOM];
+    const room = naturalRoom(this.belowHi() + 1, lo);
+    cell[this.at + LO] = lo;
+    cell[this.at + ROOM] = room;
+    this.refresh(0, was, room);
   }
 
-  private write(row: number, lo: number, hi: number, room: number, ref: number): void {
-    this.lo[row] = lo;
-    this.hi[row] = hi;
-    this.room[row] = room;
-    this.ref[row] = ref;
-  }
-
-  /** Moves `rows` entries to rows that are unused or among the moved ones, and zeroes those left behind. */
-  private move(from: number, to: number, rows: number): void {
-    const lo = this.lo;
-    const hi = this.hi;
-    const room = this.room;
-    const ref = this.ref;
-    const step = from < to ? -1 : 1;
-    let source = from < to ? from + rows - 1 : from;
-    let target = from < to ? to + rows - 1 : to;
-    for (let left = rows; left > 0; left--) {
-      lo[target] = lo[source];
-      hi[target] = hi[source];
-      room[target] = room[source];
-      ref[target] = ref[source];
-      source += step;
-      target += step;
+  /** First slot at or after `slot` of a page whose entry has room, -1 for none. */
+  private firstWithRoom(page: number, slot: number, pages: number): number {
+    const cell = this.cell;
+    const count = this.count[page];
+    const base = page * this.pageCells + ROOM;
+    for (let i = slot; i < count; i++) {
+      if (cell[base + i * CELLS] >= pages) return i;
     }
-    const gap = Math.min(rows, Math.abs(to - from));
-    const first = from < to ? from : from + rows - gap;
-    for (let row = first; row < first + gap; row++) this.write(row, 0, 0, 0, 0);
+    return -1;
   }
 
-  /** Puts an entry at `slot` of the page on the path, which then leads to it; splits a full page first. */
-  private insertAt(level: number, slot: number, lo: number, hi: number, room: number, ref: number): void {
+  /** Makes place for an entry at `slot` of the page on the path, which then leads to it; the caller writes all its cells. */
+  private openSlot(level: number, slot: number): number {
     this.pathSlot[level] = slot;
     if (this.count[this.pathPage[level]] === this.fanout) this.split(level);
     const page = this.pathPage[level];
-    const row = page * this.fanout + this.pathSlot[level];
-    this.move(row, row + 1, this.count[page] - this.pathSlot[level]);
-    this.write(row, lo, hi, room, ref);
+    const cell = this.cell;
+    const base = page * this.pageCells;
+    const at = base + this.pathSlot[level] * CELLS;
+    for (let from = base + this.count[page] * CELLS - 1; from >= at; from--) cell[from + CELLS] = cell[from];
     this.count[page]++;
-    this.refresh(level);
+    return at;
   }
 
-  /** Cuts the page on the path in two and lets the path lead to the half and slot where its slot now belongs. */
+  /**
+   * Takes the entry on the path out of its page, and the page out of the tree when nothing is left or a neighbour has
+   * place for the rest. `was` and `now` are as for `refresh`.
+   */
+  private closeSlot(level: number, was: number, now: number): void {
+    const page = this.pathPage[level];
+    const cell = this.cell;
+    const base = page * this.pageCells;
+    const left = this.count[page] - 1;
+    const end = base + left * CELLS;
+    for (let to = base + this.pathSlot[level] * CELLS; to < end; to++) cell[to] = cell[to + CELLS];
+    for (let i = 0; i < CELLS; i++) cell[end + i] = 0;
+    this.count[page] = left;
+    if (level === this.height[0] - 1) {
+      this.lowerRoot();
+    } else if (left === 0) {
+      this.dropPage(page);
+      const up = this.pathPage[level + 1] * this.pageCells + this.pathSlot[level + 1] * CELLS;
+      this.closeSlot(level + 1, cell[up + ROOM], 0);
+    } else {
+      this.refresh(level, was, now);
+      if (left <= this.fanout >> 2) this.merge(level);
+    }
+  }
+
+  /**
+   * Carries a change in the page on the path up into the entries that sum it up, as far as it goes.
+   *
+   * @param was  greatest room of the changed entries before, removed ones included
+   * @param now  the same after
+   */
+  private refresh(level: number, was: number, now: number): void {
+    const cell = this.cell;
+    const top = this.height[0] - 1;
+    let before = was;
+    let after = now;
+    for (let child = level; child < top; child++) {
+      const page = this.pathPage[child];
+      const up = this.pathPage[child + 1] * this.pageCells + this.pathSlot[child + 1] * CELLS;
+      const first = page * this.pageCells;
+      const lo = cell[first + (this.count[page] - 1) * CELLS + LO];
+      const hi = cell[first + HI];
+      const room = cell[up + ROOM];
+      // Where a lesser entry changed, the greatest stays; only where the greatest itself fell must all be looked at.
+      let greatest = room;
+      if (after > room) greatest = after;
+      else if (before === room && after < room) greatest = this.greatestRoom(page);
+      if (greatest === room && lo === cell[up + LO] && hi === cell[up + HI]) return;
+      cell[up + LO] = lo;
+      cell[up + HI] = hi;
+      cell[up + ROOM] = greatest;
+      before = room;
+      after = greatest;
+    }
+  }
+
+  /** Cuts the full page on the path in two and lets the path lead to the half and slot where its slot now belongs. */
   private split(level: number): void {
     if (level === this.height[0] - 1) this.raiseRoot();
     const fanout = this.fanout;
     const slot = this.pathSlot[level];
-    // IOVAs are handed out downwards: a cut at the place of the new entry leaves full pages behind it.
-    const cut = slot < fanout >> 2 ? Math.max(slot, 1) : fanout >> 1;
-    const right = this.takePage();
-    const left = this.pathPage[level];
-    this.move(left * fanout + cut, right * fanout, fanout - cut);
-    this.count[left] = cut;
-    this.count[right] = fanout - cut;
-    this.refresh(level);
-    const base = right * fanout;
-    this.insertAt(
-      level + 1,
-      this.pathSlot[level + 1] + 1,
-      this.lo[base],
-      this.hi[base + fanout - cut - 1],
-      this.greatestRoom(right),
-      right,
-    );
+    // Where ranges are appended, a cut at the end leaves full pages behind it.
+    const cut = slot > fanout - (fanout >> 2) ? Math.min(slot, fanout - 1) : fanout >> 1;
+    const lower = this.takePage();
+    const upper = this.pathPage[level];
+    this.moveEntries(upper, cut, lower, 0, fanout - cut);
+    this.sumUp(upper, this.pathPage[level + 1] * this.pageCells + this.pathSlot[level + 1] * CELLS);
+    const at = this.openSlot(level + 1, this.pathSlot[level + 1] + 1);
+    this.sumUp(lower, at);
+    // Nothing has changed in sum, but the parent may have been split itself.
     if (slot > cut) {
-      this.pathPage[level] = right;
+      this.pathPage[level] = lower;
       this.pathSlot[level] = slot - cut;
     } else {
       this.pathSlot[level + 1]--;
     }
   }
 
+  /** Joins the page on the path with a neighbour under the same parent, if a quarter of the page stays free. */
+  private merge(level: number): void {
+    const cell = this.cell;
+    const parent = this.pathPage[level + 1];
+    const base = parent * this.pageCells + REF;
+    const own = this.pathSlot[level + 1];
+    const most = this.fanout - (this.fanout >> 2) - this.count[this.pathPage[level]];
+    let first = own;
+    if (own > 0 && this.count[cell[base + (own - 1) * CELLS]] <= most) first = own - 1;
+    else if (own + 1 === this.count[parent] || this.count[cell[base + (own + 1) * CELLS]] > most) return;
+    const upper = cell[base + first * CELLS];
+    const lower = cell[base + (first + 1) * CELLS];
+    this.moveEntries(lower, 0, upper, this.count[upper], this.count[lower]);
+    this.dropPage(lower);
+    this.sumUp(upper, base - REF + first * CELLS);
+    this.pathSlot[level + 1] = first + 1;
+    // The entry of the page that stays has taken over all that goes: nothing changes in sum.
+    this.closeSlot(level + 1, 0, 0);
+  }
+
   /** Moves the root's entries to a new page, which becomes the root's only child. */
   private raiseRoot(): void {
     const page = this.takePage();
-    const base = page * this.fanout;
     const top = this.height[0];
     assert(top < MAX_HEIGHT, 'the range tree is taller than its path');
-    const rows = this.count[ROOT];
-    this.move(ROOT, base, rows);
-    this.count[page] = rows;
+    this.moveEntries(ROOT, 0, page, 0, this.count[ROOT]);
     this.count[ROOT] = 1;
-    this.write(ROOT, this.lo[base], this.hi[base + rows - 1], this.greatestRoom(page), page);
+    this.sumUp(page, ROOT);
     this.pathPage[top - 1] = page;
     this.pathPage[top] = ROOT;
     this.pathSlot[top] = 0;
     this.height[0] = top + 1;
   }
 
-  /** Takes the entry on the path out of its page, and the page out of the tree when nothing is left or a neighbour has room for the rest. */
-  private deleteAt(level: number): void {
-    const page = this.pathPage[level];
-    const row = page * this.fanout + this.pathSlot[level];
-    const left = this.count[page] - 1;
-    const behind = left - this.pathSlot[level];
-    if (behind > 0) this.move(row + 1, row, behind);
-    else this.write(row, 0, 0, 0, 0);
-    this.count[page] = left;
-    if (level === this.height[0] - 1) {
-      this.lowerRoot();
-    } else if (left === 0) {
-      this.dropPage(page);
-      this.deleteAt(level + 1);
-    } else {
-      this.refresh(level);
-      if (left <= this.fanout >> 2) this.merge(level);
-    }
-  }
-
-  /** Joins the page on the path with a neighbour under the same parent, if a quarter of the page stays free. */
-  private merge(level: number): void {
-    const fanout = this.fanout;
-    const pathSlot = this.pathSlot;
-    const base = this.pathPage[level + 1] * fanout;
-    const own = pathSlot[level + 1];
-    const most = fanout - (fanout >> 2) - this.count[this.pathPage[level]];
-    let lower = own;
-    if (own > 0 && this.count[this.ref[base + own - 1]] <= most) lower = own - 1;
-    else if (own + 1 === this.count[this.pathPage[level + 1]] || this.count[this.ref[base + own + 1]] > most) return;
-    const left = this.ref[base + lower];
-    const right = this.ref[base + lower + 1];
-    this.move(right * fanout, left * fanout + this.count[left], this.count[right]);
-    this.count[left] += this.count[right];
-    this.dropPage(right);
-    this.pathPage[level] = left;
-    pathSlot[level + 1] = lower;
-    this.refresh(level);
-    pathSlot[level + 1] = lower + 1;
-    this.deleteAt(level + 1);
-  }
-
   /** Replaces a root that has one child by that child. */
   private lowerRoot(): void {
     while (this.height[0] > 1 && this.count[ROOT] === 1) {
-      const child = this.ref[ROOT];
-      this.move(child * this.fanout, ROOT, this.count[child]);
-      this.count[ROOT] = this.count[child];
+      const child = this.cell[REF];
+      this.count[ROOT] = 0;
+      this.moveEntries(child, 0, ROOT, 0, this.count[child]);
       this.dropPage(child);
       this.height[0]--;
     }
   }
 
-  /** Carries the sum of the page on the path up, as far as something changes. */
-  private refresh(level: number): void {
-    const lo = this.lo;
-    const hi = this.hi;
-    const room = this.room;
-    const pathPage = this.pathPage;
-    const pathSlot = this.pathSlot;
-    const fanout = this.fanout;
-    const top = this.height[0] - 1;
-    for (let child = level; child < top; child++) {
-      const page = pathPage[child];
-      const first = page * fanout;
-      const last = first + this.count[page] - 1;
-      const row = pathPage[child + 1] * fanout + pathSlot[child + 1];
-      const greatest = this.greatestRoom(page);
-      if (lo[row] === lo[first] && hi[row] === hi[last] && room[row] === greatest) return;
-      lo[row] = lo[first];
-      hi[row] = hi[last];
-      room[row] = greatest;
-    }
+  /** Writes the entry for a page. */
+  private sumUp(page: number, at: number): void {
+    const cell = this.cell;
+    const first = page * this.pageCells;
+    cell[at + LO] = cell[first + (this.count[page] - 1) * CELLS + LO];
+    cell[at + HI] = cell[first + HI];
+    cell[at + ROOM] = this.greatestRoom(page);
+    cell[at + REF] = page;
   }
 
   private greatestRoom(page: number): number {
-    const room = this.room;
-    const first = page * this.fanout;
-    const end = first + this.count[page];
+    const cell = this.cell;
+    const first = page * this.pageCells + ROOM;
+    const end = first + this.count[page] * CELLS;
     let greatest = 0;
-    for (let row = first; row < end; row++) {
-      if (room[row] > greatest) greatest = room[row];
+    for (let at = first; at < end; at += CELLS) {
+      if (cell[at] > greatest) greatest = cell[at];
     }
     return greatest;
   }
 
+  /** Moves the last entries of one page, from `slot` on, to another page and zeroes their old places. */
+  private moveEntries(page: number, slot: number, toPage: number, toSlot: number, entries: number): void {
+    const cell = this.cell;
+    const from = page * this.pageCells + slot * CELLS;
+    const to = toPage * this.pageCells + toSlot * CELLS;
+    for (let i = 0; i < entries * CELLS; i++) {
+      cell[to + i] = cell[from + i];
+      cell[from + i] = 0;
+    }
+    this.count[page] -= entries;
+    this.count[toPage] += entries;
+  }
+
+  /** A zeroed page. */
   private takePage(): number {
     const free = this.freePage[0];
     if (free !== 0) {
@@ -389,13 +405,12 @@ export class RangeTree {
     if (this.pagesUsed[0] === this.pages.rows) {
       const pages = this.pages.rows * 2;
       this.pages.grow(pages);
-      this.entries.grow(pages * this.fanout);
+      this.cells.grow(pages * this.pageCells);
     }
     return this.pagesUsed[0]++;
   }
 
   private dropPage(page: number): void {
-    this.count[page] = 0;
     this.nextFree[page] = this.freePage[0];
     this.freePage[0] = page;
   }

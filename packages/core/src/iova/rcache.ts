@@ -105,6 +105,25 @@ export class Rcache {
     this.loadedCount[row] = count + 1;
   }
 
+  /** Takes one range out of whichever magazine of the CPUs holds it. @returns whether one did */
+  remove(bin: number, pfn: IovaPfn): boolean {
+    const { magazines } = this;
+    for (let row = bin * this.cpus; row < (bin + 1) * this.cpus; row++) {
+      for (const counts of [this.loadedCount, this.prevCount]) {
+        const base = row * this.stride + (counts === this.loadedCount ? 0 : this.magazineSize);
+        const top = base + counts[row] - 1;
+        for (let at = top; at >= base; at--) {
+          if (magazines[at] !== pfn) continue;
+          magazines.copyWithin(at, at + 1, top + 1);
+          magazines[top] = 0;
+          counts[row] -= 1;
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
   /** Gives everything cached back to the tree. @source Linux v6.12 drivers/iommu/iova.c free_cpu_cached_iovas(), free_global_cached_iovas() */
   flush(): void {
     for (let cpu = 0; cpu < this.cpus; cpu++) this.flushCpu(cpu);

@@ -43,10 +43,10 @@ export interface SwiotlbPoolParameters {
   readonly segmentSlots?: number;
 }
 
-const COUNTER_SHAPE = { value: 'f64' } as const;
+const COUNTER_SHAPE = { value: 'i32' } as const;
 const AREA_SHAPE = { used: 'i32', index: 'i32' } as const;
 const BIT_SHAPE = { free: 'i32', first: 'i32' } as const;
-const MAPPING_SHAPE = { original: 'f64', bytes: 'f64', leading: 'i32' } as const;
+const MAPPING_SHAPE = { original: 'f64', bytes: 'i32', leading: 'i32' } as const;
 
 /** Rows of the counter column. */
 const USED = 0;
@@ -84,7 +84,7 @@ export class SwiotlbPool {
   /** At the first slot of each mapping, 0 elsewhere: address of the original buffer. */
   original!: Float64Array<ArrayBuffer>;
   /** Bytes the slots were searched for, so that ceil(bytes / slotBytes) is their number. */
-  searchedBytes!: Float64Array<ArrayBuffer>;
+  searchedBytes!: Int32Array<ArrayBuffer>;
   /** Bytes from the first slot's start to the mapping: padding slots and the offset inside the slot after them. */
   leadingBytes!: Int32Array<ArrayBuffer>;
   /** Per area: slots in use, and where the next search starts, counted from the area's first slot. */
@@ -116,7 +116,7 @@ export class SwiotlbPool {
 
   /** Exact, since the slot size is a power of two; a product is quicker than a quotient. */
   private readonly slotsPerByte: number;
-  private counters!: Float64Array<ArrayBuffer>;
+  private counters!: Int32Array<ArrayBuffer>;
 
   /** @param name  prefix of the table names, for an arena with several pools */
   constructor(arena: StateArena, parameters: SwiotlbPoolParameters, name = 'swiotlb') {
@@ -175,7 +175,7 @@ export class SwiotlbPool {
 
   /** Slots that hold so many bytes. */
   slotsFor(bytes: number): number {
-    return Math.ceil(bytes * this.slotsPerByte);
+    return bytes < 2 ** 30 ? (bytes + this.slotBytes - 1) >> this.slotShift : Math.ceil(bytes * this.slotsPerByte);
   }
 
   /** debugfs io_tlb_used: slots in use, padding slots included. */
@@ -290,6 +290,34 @@ export class SwiotlbPool {
     return this.slotsFor(this.searchedBytes[firstSlot]);
   }
 
+  /** Marks `count` slots of one segment as in use. */
+  markTaken(slot: number, count: number): void {
+    let word = slot >> this.wordShift;
+    const bit = slot & this.bitMask;
+    if (bit + count <= 32) {
+      this.freeBits[word] &= ~bitRange(count, bit);
+      return;
+    }
+    this.freeBits[word] &= ~(-1 << bit);
+    let left = count + bit - 32;
+    for (; left > 32; left -= 32) this.freeBits[++word] = 0;
+    this.freeBits[++word] &= ~bitRange(left, 0);
+  }
+
+  /** Marks `count` slots of one segment as free. */
+  markFree(slot: number, count: number): void {
+    let word = slot >> this.wordShift;
+    const bit = slot & this.bitMask;
+    if (bit + count <= 32) {
+      this.freeBits[word] |= bitRange(count, bit);
+      return;
+    }
+    this.freeBits[word] |= -1 << bit;
+    let left = count + bit - 32;
+    for (; left > 32; left -= 32) this.freeBits[++word] = -1;
+    this.freeBits[++word] |= bitRange(left, 0);
+  }
+
   /** Adds `slots`, which may be negative, to the counts of slots in use. */
   countUsed(area: number, slots: number): void {
     this.areaUsedSlots[area] += slots;
@@ -323,6 +351,11 @@ export function mappingBytesMax(minAlignMask: number, slotBytes: number = SLOT_B
 /** Index of the lowest bit set in a word that is not 0. */
 export function lowestBit(word: number): number {
   return 31 - Math.clz32(word & -word);
+}
+
+/** A word with `count` bits set, 1 to 32, from `bit` on. */
+function bitRange(count: number, bit: number): number {
+  return (-1 >>> (32 - count)) << bit;
 }
 
 /** Size of the smallest naturally aligned power of two block with both bytes in it. */

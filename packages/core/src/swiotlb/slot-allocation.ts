@@ -56,13 +56,8 @@ export function allocateSlots(
   const searched = unrounded - (unrounded & allocAlignMask) + (old ? leading : 0);
   const count = pool.slotsFor(searched);
 
-  let boundarySlots = 0;
-  let hopeless = count > pool.segmentSlots;
-  if (segmentBoundaryMask + 1 < pool.enclosingBytes && segmentBoundaryMask < NO_BOUNDARY) {
-    assert(isPowerOfTwo(segmentBoundaryMask + 1), 'a segment boundary mask is a power of two less one');
-    boundarySlots = Math.max(1, (segmentBoundaryMask + 1) / slotBytes);
-    hopeless ||= count > boundarySlots;
-  }
+  const boundarySlots = segmentBoundaryMask + 1 >= pool.enclosingBytes ? 0 : slotsBetweenBoundaries(pool, segmentBoundaryMask);
+  const hopeless = count > pool.segmentSlots || (boundarySlots !== 0 && count > boundarySlots);
   pool.lastSearchedBytes = searched;
   pool.lastSlots = count;
   pool.lastSlotsLookedAt = 0;
@@ -87,6 +82,13 @@ export function allocateSlots(
   }
   pool.lastOutcome = hopeless ? SlotOutcome.NEVER_FITS : SlotOutcome.FULL;
   return NO_SLOT;
+}
+
+/** Slots between two segment boundaries of which one may lie in the pool; 0 when no address can reach one. */
+function slotsBetweenBoundaries(pool: SwiotlbPool, segmentBoundaryMask: number): number {
+  if (segmentBoundaryMask >= NO_BOUNDARY) return 0;
+  assert(isPowerOfTwo(segmentBoundaryMask + 1), 'a segment boundary mask is a power of two less one');
+  return Math.max(1, (segmentBoundaryMask + 1) / pool.slotBytes);
 }
 
 /**
@@ -130,10 +132,23 @@ function searchArea(
     }
   }
   pool.lastSlotsLookedAt += looksInVain(start, first, size, period, stride);
+  return searchFromAreaStart(pool, base, start, first, residue, period, stride, count, boundarySlots);
+}
 
-  // The jump from the last candidate past the end counts in full, so the second sweep ends that much earlier.
-  const last = first < size ? lastCandidate(first, size, period) : size;
-  const limit = start - (first < size ? Math.max(0, last + stride - size) : 0);
+/** Second sweep in 6.12. The jump from the last candidate past the area's end counts in full, so this ends that much before `start`. */
+function searchFromAreaStart(
+  pool: SwiotlbPool,
+  base: number,
+  start: number,
+  first: number,
+  residue: number,
+  period: number,
+  stride: number,
+  count: number,
+  boundarySlots: number,
+): number {
+  const size = pool.areaSlots;
+  const limit = start - (first < size ? Math.max(0, lastCandidate(first, size, period) + stride - size) : 0);
   if (count !== 0 && residue < limit) {
     const found = findFreeRun(pool, base + residue, base + limit, period, count, boundarySlots) - base;
     if (found >= 0) {
@@ -263,15 +278,8 @@ function takeSlots(
   leading: number,
 ): void {
   const slot = area * pool.areaSlots + index;
-  const free = pool.freeBits;
-  let word = slot >> pool.wordShift;
-  let bit = slot & pool.bitMask;
-  pool.firstBits[word] |= 1 << bit;
-  for (let left = count; left > 0; word++, bit = 0) {
-    const taken = Math.min(left, 32 - bit);
-    free[word] &= ~((-1 >>> (32 - taken)) << bit);
-    left -= taken;
-  }
+  pool.firstBits[slot >> pool.wordShift] |= 1 << (slot & pool.bitMask);
+  pool.markTaken(slot, count);
   pool.original[slot] = original;
   pool.searchedBytes[slot] = searched;
   pool.leadingBytes[slot] = leading;

@@ -17,26 +17,26 @@ import type { SwiotlbPool } from './pool.ts';
  * @param minAlignMask  the device's min_align_mask, unchanged since
  */
 export function releaseSlots(pool: SwiotlbPool, tlbAddress: PhysAddr, minAlignMask: number): void {
-  assert(pool.contains(tlbAddress), 'released address is not in the bounce pool');
-  const slotBytes = pool.slotBytes;
-  const offset = tlbAddress & minAlignMask & (slotBytes - 1);
-  const first = pool.firstSlotOf(pool.slotAt(tlbAddress - offset));
-  assert(first >= 0 && pool.tlbAddress(first) === tlbAddress, 'released address is not the start of a live bounce mapping');
+  const slot = pool.slotAt(tlbAddress);
+  assert(slot >= 0 && slot < pool.slots, 'released address is not in the bounce pool');
+  const first = pool.firstSlotOf(slot);
+  assert(first >= 0, 'released slot is free');
+  const slotMask = pool.slotBytes - 1;
+  const leading = pool.leadingBytes[first];
+  const offset = leading & slotMask;
+  assert(
+    slot === first + (leading >> pool.slotShift) && offset === (tlbAddress & slotMask),
+    'released address is not the start of its mapping',
+  );
+  assert(offset === (offset & minAlignMask), 'minimum alignment mask is not the one the mapping was made with');
 
   const count = pool.slotsOfMapping(first);
-  const free = pool.freeBits;
-  let word = first >> pool.wordShift;
-  let bit = first & pool.bitMask;
-  pool.firstBits[word] &= ~(1 << bit);
-  for (let left = count; left > 0; word++, bit = 0) {
-    const given = Math.min(left, 32 - bit);
-    free[word] |= (-1 >>> (32 - given)) << bit;
-    left -= given;
-  }
+  pool.firstBits[first >> pool.wordShift] &= ~(1 << (first & pool.bitMask));
+  pool.markFree(first, count);
   pool.original[first] = 0;
   pool.searchedBytes[first] = 0;
   pool.leadingBytes[first] = 0;
-  pool.countUsed(Math.floor(first / pool.areaSlots), -count);
+  pool.countUsed((first / pool.areaSlots) | 0, -count);
 
   const segment = first >> pool.segmentShift;
   if (pool.runBound[segment] < pool.segmentSlots) {

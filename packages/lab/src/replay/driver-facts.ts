@@ -20,6 +20,6 @@ const facts: Readonly<Record<string, DriverFacts>> = {
 };
 
 /** Facts of the driver that a device is bound to; the PCI defaults for a driver that is not listed. */
-export function driverFacts(driver: string | null): DriverFacts {
-  return (driver !== null && facts[driver]) || PCI_DEFAULTS;
+export function driverFacts(driver: string | undefined): DriverFacts {
+  return (driver !== undefined && facts[driver]) || PCI_DEFAULTS;
 }

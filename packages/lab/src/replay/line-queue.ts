@@ -58,13 +58,13 @@ export class LineQueue {
 
   /** List items; the item of absolute offset o is at `o & listMask`. A list never wraps. */
   list: Float64Array = new Float64Array(1 << 14);
-  listMask = (1 << 14) - 1;
-  private listTail = 0;
+  listMask: number = (1 << 14) - 1;
+  private listTail: number = 0;
   /** Absolute offset of the first list item of the oldest line that has one. */
   private listHead = 0;
   private listEnd!: Float64Array;
 
-  constructor(capacity = 4096) {
+  constructor(capacity: number = 4096) {
     this.mask = capacity - 1;
     this.allocate(capacity);
   }

@@ -55,7 +55,7 @@ export class LiveMappings {
   }
 
   /** Newest scatter list with the hash after row `after` (-1: the newest of all), -1 for none. */
-  findSg(device: number, physHash: number, after = NONE): number {
+  findSg(device: number, physHash: number, after: number = NONE): number {
     let row = after === NONE ? this.heads[physHash & (this.heads.length - 1)] : this.next[after];
     for (; row !== NONE; row = this.next[row]) {
       if (this.hash[row] === physHash && this.device[row] === device && this.kind[row] === MappingKind.SG) return row;
