@@ -31,11 +31,11 @@ export class PageTableOracle {
     let freed = 0;
     for (const { start, level } of this.cut(iovaPfn, pfn, pages)) {
       const size = 512 ** (level - 1);
-      if (this.overlapping(start, start + size - 1).length > 0) {
+      if (level === 1 ? this.lookup(start) >= 0 : this.overlapping(start, start + size - 1).length > 0) {
         refused++;
         continue;
       }
-      freed += this.removeTables(start, start + size - 1);
+      if (level > 1) freed += this.removeTables(start, start + size - 1);
       this.leaves.set(start, { level, pfn: pfn + start - iovaPfn });
       for (let above = level; above <= this.levels; above++) this.tables.add(`${above}:${Math.floor(start / 512 ** above)}`);
     }

@@ -242,7 +242,7 @@ describe('against the list of leaves', () => {
       const windows = [0, levels === 3 ? 2 ** 20 : end / 2 - 0x1000, end - 0x2000];
       const pending: number[] = [];
       let waiting = 0;
-      for (let turn = 0; turn < 1500; turn++) {
+      for (let turn = 0; turn < 400; turn++) {
         const window = windows[random.below(3)];
         const align = [1, 1, 16, 512, 512][random.below(5)];
         const pages = Math.min(
@@ -276,7 +276,7 @@ describe('against the list of leaves', () => {
           const page = window + random.below(0x2000);
           expect(tables.lookup(row, page)).toBe(oracle.lookup(page));
         }
-        if (turn % 500 === 250) {
+        if (turn % 200 === 150) {
           const hash = arena.hash();
           const saved = arena.save();
           iommuUnmap(tables, row, 0, 1000, calls);

@@ -164,15 +164,16 @@ export class RangeTree {
 
   /** Adds a range to the gap below the cursor's range. */
   insertBelow(lo: number, hi: number, kind: RangeKind): void {
+    if (this.count[this.pathPage[0]] === this.fanout) this.split(0);
     const below = this.belowHi();
-    const above = this.at;
-    assert(below < lo && lo <= hi && hi < this.cell[above + LO], 'a range of IOVAs must lie in a gap');
-    const was = this.cell[above + ROOM];
-    const upper = naturalRoom(hi + 1, this.cell[above + LO]);
-    const lower = naturalRoom(below + 1, lo);
-    this.cell[above + ROOM] = upper;
-    const at = this.openSlot(0, this.pathSlot[0] + 1);
+    const above = this.pathPage[0] * this.pageCells + this.pathSlot[0] * CELLS;
     const cell = this.cell;
+    assert(below < lo && lo <= hi && hi < cell[above + LO], 'a range of IOVAs must lie in a gap');
+    const was = cell[above + ROOM];
+    const upper = naturalRoom(hi + 1, cell[above + LO]);
+    const lower = naturalRoom(below + 1, lo);
+    cell[above + ROOM] = upper;
+    const at = this.openSlotBelow(0);
     cell[at + LO] = lo;
     cell[at + HI] = hi;
     cell[at + ROOM] = lower;
@@ -224,14 +225,12 @@ export class RangeTree {
     return -1;
   }
 
-  /** Makes place for an entry at `slot` of the page on the path, which then leads to it; the caller writes all its cells. */
-  private openSlot(level: number, slot: number): number {
-    this.pathSlot[level] = slot;
-    if (this.count[this.pathPage[level]] === this.fanout) this.split(level);
+  /** Makes place behind the entry on the path, in a page that is not full; returns the first cell, and the caller writes all of them. */
+  private openSlotBelow(level: number): number {
     const page = this.pathPage[level];
     const cell = this.cell;
     const base = page * this.pageCells;
-    const at = base + this.pathSlot[level] * CELLS;
+    const at = base + (this.pathSlot[level] + 1) * CELLS;
     for (let from = base + this.count[page] * CELLS - 1; from >= at; from--) cell[from + CELLS] = cell[from];
     this.count[page]++;
     return at;
@@ -293,25 +292,24 @@ export class RangeTree {
     }
   }
 
-  /** Cuts the full page on the path in two and lets the path lead to the half and slot where its slot now belongs. */
+  /** Cuts the full page on the path in two; the path leads to the same entries as before. */
   private split(level: number): void {
-    if (level === this.height[0] - 1) this.raiseRoot();
     const fanout = this.fanout;
+    if (level === this.height[0] - 1) this.raiseRoot();
+    else if (this.count[this.pathPage[level + 1]] === fanout) this.split(level + 1);
     const slot = this.pathSlot[level];
-    // Where ranges are appended, a cut at the end leaves full pages behind it.
-    const cut = slot > fanout - (fanout >> 2) ? Math.min(slot, fanout - 1) : fanout >> 1;
+    // Where ranges are appended, a cut near the end leaves full pages behind it.
+    const cut = slot >= fanout - (fanout >> 2) ? slot : fanout >> 1;
     const lower = this.takePage();
     const upper = this.pathPage[level];
     this.moveEntries(upper, cut, lower, 0, fanout - cut);
-    this.sumUp(upper, this.pathPage[level + 1] * this.pageCells + this.pathSlot[level + 1] * CELLS);
-    const at = this.openSlot(level + 1, this.pathSlot[level + 1] + 1);
+    const at = this.openSlotBelow(level + 1);
+    this.sumUp(upper, at - CELLS);
     this.sumUp(lower, at);
-    // Nothing has changed in sum, but the parent may have been split itself.
-    if (slot > cut) {
+    if (slot >= cut) {
       this.pathPage[level] = lower;
       this.pathSlot[level] = slot - cut;
-    } else {
-      this.pathSlot[level + 1]--;
+      this.pathSlot[level + 1]++;
     }
   }
 

@@ -3,7 +3,8 @@ import { Direction, type KernelRules, ObservationLog, Observed, Prng, StateArena
 import { AccountingMemory, ByteMemory } from '../mem/index.ts';
 import { type Bounce, copyOutAtUnmap, syncSingleForCpu, syncSingleForDevice, tblMapSingle, tblRelease, tblUnmapSingle } from './bounce.ts';
 import { zeroPadding } from './padding.ts';
-import { NO_SLOT, SwiotlbPool } from './pool.ts';
+import { SwiotlbPool } from './pool.ts';
+import { NO_SLOT } from './pool-parameters.ts';
 
 const START = 0x7bfd7000;
 const FOUR_GIB = 0xffffffff;

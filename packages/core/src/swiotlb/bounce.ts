@@ -8,7 +8,8 @@
  */
 import { assert, type Cpu, Direction, type DomainId, type ObservationLog, Observed, type PhysAddr } from '../base/index.ts';
 import type { Memory } from '../mem/index.ts';
-import { INVALID_PHYS_ADDR, NO_SLOT, type SwiotlbPool } from './pool.ts';
+import type { SwiotlbPool } from './pool.ts';
+import { INVALID_PHYS_ADDR, NO_SLOT } from './pool-parameters.ts';
 import { allocateSlots } from './slot-allocation.ts';
 import { releaseSlots } from './slot-free.ts';
 

@@ -4,7 +4,7 @@
  * @source Linux v6.12 and v6.1 kernel/dma/swiotlb.c setup_io_tlb_npages(), swiotlb_adjust_nareas(), swiotlb_init_remap()
  */
 import { type KernelRules, roundUp, roundUpPowerOfTwo } from '../base/index.ts';
-import { SEGMENT_SLOTS, SLOT_BYTES } from './pool.ts';
+import { SEGMENT_SLOTS, SLOT_BYTES } from './pool-parameters.ts';
 
 /** IO_TLB_DEFAULT_SIZE (64 MiB) in slots. */
 const DEFAULT_SLOTS = 32768;

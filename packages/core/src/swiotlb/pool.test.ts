@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type KernelRules, Prng, StateArena } from '../base/index.ts';
 import { OraclePool } from './pool.oracle.ts';
-import { INVALID_PHYS_ADDR, mappingBytesMax, NO_SLOT, SlotOutcome, SwiotlbPool } from './pool.ts';
+import { SwiotlbPool } from './pool.ts';
+import { INVALID_PHYS_ADDR, mappingBytesMax, NO_SLOT, SlotOutcome } from './pool-parameters.ts';
 import { allocateSlots } from './slot-allocation.ts';
 import { releaseSlots } from './slot-free.ts';
 

@@ -7,41 +7,9 @@
  *
  * @source Linux v6.12 kernel/dma/swiotlb.c swiotlb_init_io_tlb_pool(), include/linux/swiotlb.h
  */
-import { assert, type Columns, isPowerOfTwo, type KernelRules, PAGE_SIZE, type PhysAddr, roundUp, type StateArena } from '../base/index.ts';
-
-/** IO_TLB_SIZE, bytes of a slot. */
-export const SLOT_BYTES = 2048;
-/** IO_TLB_SEGSIZE, slots of a segment: the longest mapping there can be. */
-export const SEGMENT_SLOTS = 128;
-/** Result of an allocation that failed. */
-export const NO_SLOT = -1;
-/** What `SwiotlbPool.origAddr` answers for a slot that holds no part of a mapping: the kernel's INVALID_PHYS_ADDR. */
-export const INVALID_PHYS_ADDR = -1;
-
-/** How the last allocation ended. */
-export const SlotOutcome = {
-  ALLOCATED: 0,
-  /** No area had room. */
-  FULL: 1,
-  /** No area had room and none ever can: longer than a segment or than the device's segment boundary. */
-  NEVER_FITS: 2,
-  /** The kernel would search for ever with the area locked. Linux 6.1 only. */
-  ENDLESS: 3,
-} as const;
-export type SlotOutcome = (typeof SlotOutcome)[keyof typeof SlotOutcome];
-
-export interface SwiotlbPoolParameters {
-  /** First byte, a multiple of 4096. */
-  readonly start: PhysAddr;
-  readonly slots: number;
-  /** A power of two; each has floor(slots / areas) slots, which is 0 for a small 6.1 pool on a large machine. */
-  readonly areas: number;
-  readonly kernel: KernelRules;
-  /** A power of two up to 4096; 2048 in every kernel. */
-  readonly slotBytes?: number;
-  /** A power of two up to 128; 128 in every kernel. */
-  readonly segmentSlots?: number;
-}
+import { assert, type Columns, isPowerOfTwo, type KernelRules, PAGE_SIZE, type PhysAddr, type StateArena } from '../base/index.ts';
+import { INVALID_PHYS_ADDR, NO_SLOT, SEGMENT_SLOTS, SLOT_BYTES, SlotOutcome, type SwiotlbPoolParameters } from './pool-parameters.ts';
+import { lowestBit } from './slot-bits.ts';
 
 const COUNTER_SHAPE = { value: 'i32' } as const;
 const AREA_SHAPE = { used: 'i32', index: 'i32' } as const;
@@ -290,34 +258,6 @@ export class SwiotlbPool {
     return this.slotsFor(this.searchedBytes[firstSlot]);
   }
 
-  /** Marks `count` slots of one segment as in use. */
-  markTaken(slot: number, count: number): void {
-    let word = slot >> this.wordShift;
-    const bit = slot & this.bitMask;
-    if (bit + count <= 32) {
-      this.freeBits[word] &= ~bitRange(count, bit);
-      return;
-    }
-    this.freeBits[word] &= ~(-1 << bit);
-    let left = count + bit - 32;
-    for (; left > 32; left -= 32) this.freeBits[++word] = 0;
-    this.freeBits[++word] &= ~bitRange(left, 0);
-  }
-
-  /** Marks `count` slots of one segment as free. */
-  markFree(slot: number, count: number): void {
-    let word = slot >> this.wordShift;
-    const bit = slot & this.bitMask;
-    if (bit + count <= 32) {
-      this.freeBits[word] |= bitRange(count, bit);
-      return;
-    }
-    this.freeBits[word] |= -1 << bit;
-    let left = count + bit - 32;
-    for (; left > 32; left -= 32) this.freeBits[++word] = -1;
-    this.freeBits[++word] |= bitRange(left, 0);
-  }
-
   /** Adds `slots`, which may be negative, to the counts of slots in use. */
   countUsed(area: number, slots: number): void {
     this.areaUsedSlots[area] += slots;
@@ -337,25 +277,6 @@ export class SwiotlbPool {
   private padSlotsOf(firstSlot: number): number {
     return this.leadingBytes[firstSlot] >> this.slotShift;
   }
-}
-
-/**
- * Longest mapping in bytes for a device with the given minimum alignment mask.
- *
- * @source Linux v6.12 kernel/dma/swiotlb.c swiotlb_max_mapping_size()
- */
-export function mappingBytesMax(minAlignMask: number, slotBytes: number = SLOT_BYTES, segmentSlots: number = SEGMENT_SLOTS): number {
-  return slotBytes * segmentSlots - roundUp(minAlignMask, slotBytes);
-}
-
-/** Index of the lowest bit set in a word that is not 0. */
-export function lowestBit(word: number): number {
-  return 31 - Math.clz32(word & -word);
-}
-
-/** A word with `count` bits set, 1 to 32, from `bit` on. */
-function bitRange(count: number, bit: number): number {
-  return (-1 >>> (32 - count)) << bit;
 }
 
 /** Size of the smallest naturally aligned power of two block with both bytes in it. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type KernelRules, StateArena } from '../base/index.ts';
-import { NO_SLOT, SlotOutcome, SwiotlbPool } from './pool.ts';
+import { SwiotlbPool } from './pool.ts';
+import { NO_SLOT, SlotOutcome } from './pool-parameters.ts';
 import { allocateSlots } from './slot-allocation.ts';
 import { releaseSlots } from './slot-free.ts';
 

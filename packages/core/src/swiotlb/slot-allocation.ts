@@ -10,7 +10,9 @@
  * @source Linux v6.12 and v6.1 kernel/dma/swiotlb.c swiotlb_find_slots(), swiotlb_search_pool_area() (6.1: swiotlb_do_find_slots())
  */
 import { assert, type Cpu, isPowerOfTwo, PAGE_SIZE, type PhysAddr, roundUp } from '../base/index.ts';
-import { NO_SLOT, SlotOutcome, type SwiotlbPool } from './pool.ts';
+import type { SwiotlbPool } from './pool.ts';
+import { NO_SLOT, SlotOutcome } from './pool-parameters.ts';
+import { clearBits } from './slot-bits.ts';
 import { findFreeRun } from './slot-search.ts';
 
 /** Result of a search in one area besides a slot index. */
@@ -278,8 +280,10 @@ function takeSlots(
   leading: number,
 ): void {
   const slot = area * pool.areaSlots + index;
-  pool.firstBits[slot >> pool.wordShift] |= 1 << (slot & pool.bitMask);
-  pool.markTaken(slot, count);
+  const word = slot >> pool.wordShift;
+  const bit = slot & pool.bitMask;
+  pool.firstBits[word] |= 1 << bit;
+  clearBits(pool.freeBits, word, bit, count);
   pool.original[slot] = original;
   pool.searchedBytes[slot] = searched;
   pool.leadingBytes[slot] = leading;

@@ -7,6 +7,7 @@
  */
 import { assert, type PhysAddr } from '../base/index.ts';
 import type { SwiotlbPool } from './pool.ts';
+import { setBits } from './slot-bits.ts';
 
 /**
  * Releases the mapping that begins at `tlbAddress`; the pool's `lastReleased...` fields say which slots that were.
@@ -31,8 +32,10 @@ export function releaseSlots(pool: SwiotlbPool, tlbAddress: PhysAddr, minAlignMa
   assert(offset === (offset & minAlignMask), 'minimum alignment mask is not the one the mapping was made with');
 
   const count = pool.slotsOfMapping(first);
-  pool.firstBits[first >> pool.wordShift] &= ~(1 << (first & pool.bitMask));
-  pool.markFree(first, count);
+  const word = first >> pool.wordShift;
+  const bit = first & pool.bitMask;
+  pool.firstBits[word] &= ~(1 << bit);
+  setBits(pool.freeBits, word, bit, count);
   pool.original[first] = 0;
   pool.searchedBytes[first] = 0;
   pool.leadingBytes[first] = 0;

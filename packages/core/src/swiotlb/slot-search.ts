@@ -4,7 +4,8 @@
  * Two shortcuts: segments whose longest free run is known to be too short are passed over, and inside a segment all 128
  * slots are tested at once, as four words of bits.
  */
-import { lowestBit, type SwiotlbPool } from './pool.ts';
+import type { SwiotlbPool } from './pool.ts';
+import { lowestBit } from './slot-bits.ts';
 
 /** Words with every step-th bit set, for steps of 1, 2, 4, 8, 16 and 32 slots; 0 for any other step. */
 const EVERY = new Int32Array(33);

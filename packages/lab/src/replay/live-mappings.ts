@@ -160,14 +160,18 @@ function addressHash(device: number, dmaAddr: number): number {
   return mix(Math.imul(dmaAddr | 0, 0x9e3779b1) ^ Math.imul(high + device + 1, 0x85ebca6b));
 }
 
-/** Hash of a device and the physical addresses of a scatter list. */
+/** Entries of a list that dma_map_sg prints at most; dma_unmap_sg prints all. @source Linux v6.12 include/trace/events/dma.h DMA_TRACE_MAX_ENTRIES */
+const TRACED_ENTRIES_MAX = 128;
+
+/** Hash of a device and the physical addresses of a scatter list, as far as both of its lines print them. */
 export function physListHash(device: number, list: Float64Array, offset: number, count: number): number {
   let hash = device + 1;
-  for (let index = offset; index < offset + count; index++) {
+  const last = offset + Math.min(count, TRACED_ENTRIES_MAX);
+  for (let index = offset; index < last; index++) {
     const address = list[index];
     hash = Math.imul(hash ^ (address | 0), 0x01000193) ^ Math.floor(address / 2 ** 32);
   }
-  return mix(hash ^ count);
+  return mix(hash);
 }
 
 function mix(hash: number): number {
