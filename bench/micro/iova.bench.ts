@@ -1,4 +1,4 @@
-import { IovaDomain, type IovaDomainParameters, iovaDomainParameters, Prng, StateArena } from 'dmalab-core';
+import { IovaDomain, iovaDomainParameters, Prng, StateArena } from 'dmalab-core';
 import type { MicroBench } from './micro-bench.ts';
 
 /** Highest page frame of a 32-bit and of a 48-bit device. */
@@ -7,9 +7,9 @@ const LIMIT_48 = 2 ** 36 - 1;
 /** A size past the caches; each range takes the lower part of 64 aligned pages. */
 const TREE_PAGES = 33;
 
-/** Kept by the domain across batches, so that warm-up batches warm up the very state that is timed. */
-function domainOf(parameters: IovaDomainParameters = iovaDomainParameters('6.12', 1)): IovaDomain {
-  return new IovaDomain(new StateArena(), parameters);
+/** One domain serves all batches of a row, so that the warm-up batches bring it to the state that is timed. */
+function domainOf(): IovaDomain {
+  return new IovaDomain(new StateArena(), iovaDomainParameters('6.12', 1));
 }
 
 function cacheHit(): MicroBench {

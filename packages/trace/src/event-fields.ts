@@ -1,6 +1,7 @@
 /** The fields of event texts: their spellings in the formats, and which field fills which value column of a kind. */
 import { EVENT_FORMS, EVENT_KIND_COUNT, type EventForm, EventKind } from './event-kind.ts';
-import { asciiBytes, NameTable } from './name-table.ts';
+import { asciiBytes } from './byte-text.ts';
+import { NameTable } from './name-table.ts';
 
 /** A field after its spelling is forgotten. Fields from DMA_ADDRS on are not numbers. */
 export const Field = {
@@ -126,38 +127,6 @@ export function findField(bytes: Uint8Array, start: number, end: number): number
 /** The bit of a field in a mask of fields. */
 export function bit(field: Field): number {
   return 1 << field;
-}
-
-/** Words with a number each, for lookups by bytes. */
-export class WordTable {
-  private readonly words: NameTable = new NameTable();
-  private readonly numbers: number[] = [];
-
-  /** @param words  the word of each number; numbers without a word are left out */
-  constructor(words: readonly (string | undefined)[]) {
-    for (const [number, word] of words.entries()) {
-      if (word !== undefined) this.add(word, number);
-    }
-  }
-
-  add(word: string, number: number): void {
-    this.numbers[this.words.internText(word)] = number;
-  }
-
-  /** The number of the word `bytes[start..end)`, or -1. */
-  find(bytes: Uint8Array, start: number, end: number): number {
-    const index = this.words.find(bytes, start, end);
-    return index < 0 ? -1 : this.numbers[index]!;
-  }
-}
-
-/** True when `bytes[start..)` begins with the bytes of `word` before `end`. */
-export function startsWith(bytes: Uint8Array, start: number, end: number, word: Uint8Array): boolean {
-  if (end - start < word.length) return false;
-  for (let offset = 0; offset < word.length; offset++) {
-    if (bytes[start + offset] !== word[offset]) return false;
-  }
-  return true;
 }
 
 /** What libtraceevent writes before the raw fields when it cannot follow a print format. */

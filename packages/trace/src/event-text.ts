@@ -1,4 +1,5 @@
 import { Direction } from 'dmalab-core';
+import { asciiBytes, skipSpaces, startsWith } from './byte-text.ts';
 import type { EventBatch } from './event-batch.ts';
 import {
   bit,
@@ -8,9 +9,7 @@ import {
   findField,
   NUMBER_FIELD_COUNT,
   REQUIRED_FIELDS,
-  startsWith,
   VALUE_COLUMNS,
-  WordTable,
 } from './event-fields.ts';
 import {
   ABSENT,
@@ -22,9 +21,12 @@ import {
   NO_DIRECTION,
   QI_TYPE_NAMES,
 } from './event-kind.ts';
-import { asciiBytes } from './name-table.ts';
+import { EVENT_TEMPLATES, hasLiteral, Notation, type TemplateStep } from './event-template.ts';
 import { NumberReader } from './number-reader.ts';
+import { WordTable } from './word-table.ts';
 
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
@@ -100,6 +102,10 @@ export class EventText {
   private found = 0;
   private raw = false;
   private failure: TextResult = TextResult.OK;
+  private lastDevice = 0;
+  /** The bytes of the line and their view by words, made anew for each chunk. */
+  private viewed: Uint8Array = new Uint8Array(0);
+  private view: DataView = new DataView(new ArrayBuffer(0));
 
   /**
    * Fills columns `device` to `v7` and the lists of `row`. On any result but OK the row is not usable, and items that
@@ -107,15 +113,7 @@ export class EventText {
    */
   parse(kind: EventKind, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): TextResult {
     const listLength = batch.listLength;
-    this.remarks = 0;
-    this.failure = TextResult.OK;
-    batch.device[row] = -1;
-    batch.unit[row] = -1;
-    batch.direction[row] = NO_DIRECTION;
-    batch.attrs[row] = 0;
-    batch.dmaAddrsCount[row] = 0;
-    batch.sizesCount[row] = 0;
-    batch.physAddrsCount[row] = 0;
+    this.begin(batch, row);
     let position: number;
     if (kind === EventKind.QI_SUBMIT) position = this.qiSubmit(bytes, start, end, batch, row);
     else if (kind >= EventKind.CACHE_TAG_ASSIGN && kind <= EventKind.CACHE_TAG_FLUSH_RANGE_NP)
@@ -125,6 +123,93 @@ export class EventText {
     if (position >= 0) return TextResult.OK;
     batch.listLength = listLength;
     return this.failure;
+  }
+
+  /**
+   * Reads a text that is spelled as the template of its kind; `end` may lie beyond the line.
+   *
+   * @returns position of the line end, or -1 when the text is not spelled so and must be read by `parse`
+   */
+  parseUsual(kind: EventKind, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    const template = EVENT_TEMPLATES[kind];
+    if (template === undefined) return -1;
+    this.begin(batch, row);
+    const view = this.viewOf(bytes);
+    const steps = template.steps;
+    let position = start;
+    for (let index = 0; index < steps.length; index++) {
+      const step = steps[index]!;
+      if (!hasLiteral(view, position, end, step)) return -1;
+      position = this.templateField(step, bytes, position + step.literalLength, end, batch, row);
+      if (position < 0) return -1;
+    }
+    this.found = template.found;
+    if (!isLineEnd(bytes, position, end) || this.remarks !== 0 || !this.complete(kind, batch, row)) return -1;
+    this.writeValues(kind, batch, row);
+    return position;
+  }
+
+  private templateField(step: TemplateStep, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    let position = start;
+    switch (step.notation) {
+      case Notation.HEX:
+        position = this.number.hex(bytes, start, end);
+        break;
+      case Notation.DECIMAL:
+        position = this.number.decimal(bytes, start, end);
+        break;
+      case Notation.DEVICE:
+        return this.templateDevice(bytes, start, end, batch, row);
+      case Notation.DIRECTION:
+        return this.direction(bytes, start, end, batch, row);
+      case Notation.ATTRIBUTES:
+        return this.attributes(bytes, start, end, batch, row);
+      default:
+        this.numbers[step.field] = BounceForce.NORMAL;
+        return start;
+    }
+    if (position < 0) return -1;
+    const value = step.field === Field.DMA_MASK ? this.mask() : this.number.value;
+    if (Number.isNaN(value)) return -1;
+    this.numbers[step.field] = value;
+    return position;
+  }
+
+  /** The device of the last line is tried first. */
+  private templateDevice(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
+    const devices = batch.names.devices;
+    const guess = this.lastDevice < devices.count ? start + devices.lengthOf(this.lastDevice) : end;
+    if (guess < end && bytes[guess] === SPACE && devices.equals(this.lastDevice, bytes, start, guess)) {
+      batch.device[row] = this.lastDevice;
+      return guess;
+    }
+    const wordEnd = endOfWord(bytes, start, end);
+    const device = devices.find(bytes, start, wordEnd);
+    if (device < 0) return -1;
+    this.lastDevice = device;
+    batch.device[row] = device;
+    return wordEnd;
+  }
+
+  private begin(batch: EventBatch, row: number): void {
+    this.remarks = 0;
+    this.failure = TextResult.OK;
+    this.raw = false;
+    batch.device[row] = -1;
+    batch.unit[row] = -1;
+    batch.direction[row] = NO_DIRECTION;
+    batch.attrs[row] = 0;
+    batch.dmaAddrsCount[row] = 0;
+    batch.sizesCount[row] = 0;
+    batch.physAddrsCount[row] = 0;
+  }
+
+  private viewOf(bytes: Uint8Array): DataView {
+    if (bytes !== this.viewed) {
+      this.viewed = bytes;
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    return this.view;
   }
 
   /** Remembers why the text could not be used; -1, to be returned as a position. */
@@ -589,16 +674,17 @@ function isDecimal(field: Field): boolean {
   }
 }
 
+/** End of the word at `start`: a blank, or a control character, which ends the line. */
 function endOfWord(bytes: Uint8Array, start: number, end: number): number {
   let position = start;
-  while (position < end && bytes[position] !== SPACE) position++;
+  while (position < end && bytes[position]! > SPACE) position++;
   return position;
 }
 
-function skipSpaces(bytes: Uint8Array, start: number, end: number): number {
-  let position = start;
-  while (position < end && bytes[position] === SPACE) position++;
-  return position;
+/** True for a line feed, alone or after a carriage return. */
+function isLineEnd(bytes: Uint8Array, position: number, end: number): boolean {
+  const feed = position < end && bytes[position] === CARRIAGE_RETURN ? position + 1 : position;
+  return feed < end && bytes[feed] === LINE_FEED;
 }
 
 function sameBytes(bytes: Uint8Array, start: number, end: number, other: number, otherEnd: number): boolean {

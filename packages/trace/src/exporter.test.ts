@@ -14,7 +14,7 @@ const address = fc.oneof(
   fc.nat({ max: 0xffffffff }),
 );
 const word = fc.nat({ max: 0xffffffff });
-const word64 = fc.stringMatching(/^[a-z][a-z0-9/:_.-]{0,14}$/);
+const name15 = fc.stringMatching(/^[a-z][a-z0-9/:_.-]{0,14}$/);
 
 interface RandomRow {
   readonly form: EventForm;
@@ -32,7 +32,7 @@ interface RandomRow {
 
 const randomRow: fc.Arbitrary<RandomRow> = fc.record({
   form: fc.constantFrom(...EVENT_FORMS),
-  comm: word64,
+  comm: name15,
   pid: fc.nat({ max: 4_000_000 }),
   cpu: fc.nat({ max: 255 }),
   level: fc.constantFrom(ContextLevel.TASK, ContextLevel.SOFTIRQ, ContextLevel.HARDIRQ, ContextLevel.NMI),
@@ -68,7 +68,7 @@ describe('exporter', () => {
 
   it('keeps long uptimes and bytes of task names', () => {
     const line =
-      '         \x80\xff sh-26      [000] ..s.. 99999999.679672001: map: IOMMU: iova=0x0000000000001000 - 0x0000000000002000 paddr=0x0000000000003000 size=4096\n';
+      '           \x80\xff sh-26      [000] ..s.. 99999999.679672001: map: IOMMU: iova=0x0000000000001000 - 0x0000000000002000 paddr=0x0000000000003000 size=4096\n';
     expect(exportedText(line)).toBe(line);
   });
 });
@@ -106,7 +106,7 @@ function addRow(batch: EventBatch, from: RandomRow): void {
   const hasAttrs = dma && !form.name.startsWith('dma_sync') && form.kind !== EventKind.DMA_FREE_SGT;
   batch.attrs[row] = hasAttrs ? from.attrs : 0;
   for (const values of batch.values) values[row] = ABSENT;
-  for (const [index, name] of form.values.entries()) batch.values[index]![row] = valueOf(name, index, from);
+  for (const [index, name] of form.values.entries()) batch.values[index]![row] = columnValue(name, index, from);
   batch.dmaAddrsCount[row] = 0;
   batch.sizesCount[row] = 0;
   batch.physAddrsCount[row] = 0;
@@ -126,7 +126,7 @@ function deriveCounts(batch: EventBatch, row: number): void {
 }
 
 /** A value that the kind can have in this column. */
-function valueOf(name: string, index: number, from: RandomRow): number {
+function columnValue(name: string, index: number, from: RandomRow): number {
   const small = from.words[index]!;
   const pages = Math.abs(from.numbers[0]! - (from.numbers[0]! % 4096)) / 2;
   switch (name) {

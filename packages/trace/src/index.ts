@@ -1,3 +1,4 @@
+export { escapeText } from './byte-text.ts';
 export * from './data-grade.ts';
 export * from './event-batch.ts';
 export * from './event-kind.ts';

@@ -193,7 +193,7 @@ function inferDevice(
   if (known === undefined && description !== undefined && description.devices.length > 0) {
     contradictions.push({
       what: `device ${device.name}`,
-      trace: `${device.events} events`,
+      trace: `${device.events} event${device.events === 1 ? '' : 's'}`,
       description: 'not listed',
       line: device.firstLine,
     });

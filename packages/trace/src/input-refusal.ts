@@ -1,8 +1,7 @@
 /** Files that are no kernel trace in text form, each refused with what it is and what to do instead. */
 import { LabError } from 'dmalab-core';
-import { startsWith } from './event-fields.ts';
+import { asciiBytes, escapeBytes, startsWith } from './byte-text.ts';
 import type { ImportStatistics } from './import-statistics.ts';
-import { asciiBytes, escapeBytes } from './name-table.ts';
 
 const EXPECTED = 'kernel trace as text: tracefs `trace`, `trace-cmd report` or `perf script`, plain or gzip';
 const RECORD = 'trace-cmd record -e dma -e iommu -e swiotlb -e intel_iommu, then trace-cmd report > FILE; or dmalab capture';

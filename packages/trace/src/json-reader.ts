@@ -1,5 +1,5 @@
 import { LabError } from 'dmalab-core';
-import { escapeBytes } from './name-table.ts';
+import { escapeText } from './byte-text.ts';
 
 const HEX_TEXT = /^0x[0-9a-f]{1,16}$/i;
 const HEX_DIGITS_OF_HALF = 8;
@@ -31,16 +31,16 @@ export class JsonReader {
   /** Paths of the fields, here and below, that nobody asked for. */
   unknownFields(): string[] {
     const own = Object.keys(this.fields).filter((name) => !this.read.has(name));
-    return [...own.map((name) => escaped(this.join(name))), ...this.children.flatMap((child) => child.unknownFields())];
+    return [...own.map((name) => escapeText(this.join(name))), ...this.children.flatMap((child) => child.unknownFields())];
   }
 
   /** The error for a value of this object; `name` is a field or empty for the object itself. */
   wrong(code: string, name: string, expected: string, got: unknown): LabError {
     const place = name === '' ? this.path || 'the file' : this.join(name);
-    const text = escaped(typeof got === 'string' ? got : (JSON.stringify(got) ?? 'nothing')).slice(0, SHOWN_CHARACTERS);
+    const text = escapeText(typeof got === 'string' ? got : (JSON.stringify(got) ?? 'nothing')).slice(0, SHOWN_CHARACTERS);
     return new LabError({
       code,
-      message: `The machine description is wrong at ${escaped(place)}.`,
+      message: `The machine description is wrong at ${escapeText(place)}.`,
       file: this.file,
       expected,
       got: text,
@@ -176,10 +176,4 @@ export class JsonReader {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Printable ASCII of any text. */
-function escaped(text: string): string {
-  const bytes = Uint8Array.from([...text].map((character) => Math.min(0xff, character.codePointAt(0)!)));
-  return escapeBytes(bytes, 0, bytes.length);
 }

@@ -1,3 +1,4 @@
+import { skipSpaces } from './byte-text.ts';
 import { ContextLevel } from './event-kind.ts';
 
 const SPACE = 0x20;
@@ -65,8 +66,7 @@ export class LineHeader {
 
   /** Reads `bytes[start..end)`, one line without its line end. */
   parse(bytes: Uint8Array, start: number, end: number): HeaderResult {
-    if (start + this.bracketColumn < end && this.parseAt(bytes, start, end, start + this.bracketColumn) === HeaderResult.OK)
-      return HeaderResult.OK;
+    if (this.parseUsual(bytes, start, end)) return HeaderResult.OK;
     let best: HeaderResult = HeaderResult.NOT_AN_EVENT;
     for (let bracket = start + 1; bracket < end; bracket++) {
       const result = this.parseAt(bytes, start, end, bracket);
@@ -78,6 +78,15 @@ export class LineHeader {
       }
     }
     return best;
+  }
+
+  /**
+   * Tries the column of the last line only. Here `end` may lie in a later line: apart from the task name nothing is read
+   * across a line end, so a name that is known from an earlier line shows that the whole front part is of one line.
+   */
+  parseUsual(bytes: Uint8Array, start: number, end: number): boolean {
+    const bracket = start + this.bracketColumn;
+    return bracket < end && this.parseAt(bytes, start, end, bracket) === HeaderResult.OK;
   }
 
   /** Takes the bracket at `bracket`, if there is one, for that of the CPU. */
@@ -110,7 +119,7 @@ export class LineHeader {
     this.hasFlags = !isDigit(bytes[position]!);
     if (this.hasFlags) {
       const flags = position;
-      while (position < end && bytes[position] !== SPACE) position++;
+      while (position < end && bytes[position]! > SPACE) position++;
       this.level = levelOf(bytes, flags, position);
       position = skipSpaces(bytes, position, end);
       if (position === end) return HeaderResult.CUT;
@@ -203,18 +212,12 @@ function levelOf(bytes: Uint8Array, start: number, end: number): ContextLevel {
 
 function endOfName(bytes: Uint8Array, start: number, end: number): number {
   let position = start;
-  while (position < end && bytes[position] !== COLON && bytes[position] !== SPACE) position++;
+  while (position < end && bytes[position] !== COLON && bytes[position]! > SPACE) position++;
   return position;
 }
 
 function isDigit(byte: number): boolean {
   return byte >= ZERO && byte <= NINE;
-}
-
-function skipSpaces(bytes: Uint8Array, start: number, end: number): number {
-  let position = start;
-  while (position < end && bytes[position] === SPACE) position++;
-  return position;
 }
 
 /** End of the text before `end` without trailing blanks. */

@@ -6,7 +6,7 @@
  */
 import { LabError } from 'dmalab-core';
 import { JsonReader, type RegisterHalves } from './json-reader.ts';
-import { escapeBytes } from './name-table.ts';
+import { escapeText } from './byte-text.ts';
 
 /** Byte addresses, both ends included. */
 export interface AddressRange {
@@ -138,7 +138,7 @@ function parseJson(text: string, file: string | undefined): unknown {
       message,
       file,
       expected: EXPECTED_FILE,
-      got: asciiOf(got),
+      got: escapeText(got),
       next: 'check the file, or leave it out',
     });
   }
@@ -232,9 +232,4 @@ function deviceContradictions(devices: readonly DeviceDescription[], regions: re
 
 function hex(value: number): string {
   return `0x${value.toString(16)}`;
-}
-
-function asciiOf(text: string): string {
-  const bytes = Uint8Array.from(text, (character) => Math.min(0xff, character.codePointAt(0)!));
-  return escapeBytes(bytes, 0, bytes.length);
 }

@@ -1,4 +1,5 @@
 import { assert } from 'dmalab-core';
+import { asciiBytes, escapeBytes } from './byte-text.ts';
 
 const OTHER_NAMES = '(other names)';
 const BUCKETS_START = 256;
@@ -41,14 +42,6 @@ export class NameTable {
     return index;
   }
 
-  private internAnew(bytes: Uint8Array, start: number, end: number): number {
-    const hash = hashBytes(bytes, start, end);
-    const found = this.lookup(bytes, start, end, hash);
-    if (found >= 0) return found;
-    if (this.count >= this.limit) return this.addOther();
-    return this.add(bytes, start, end, hash);
-  }
-
   /** Index of a name, or -1 when it is not in the table. */
   find(bytes: Uint8Array, start: number, end: number): number {
     const recent = this.recent[sampleHash(bytes, start, end)]! - 1;
@@ -74,6 +67,14 @@ export class NameTable {
     return this.bytes.subarray(this.startOf(index), this.ends[index]!);
   }
 
+  private internAnew(bytes: Uint8Array, start: number, end: number): number {
+    const hash = hashBytes(bytes, start, end);
+    const found = this.lookup(bytes, start, end, hash);
+    if (found >= 0) return found;
+    if (this.count >= this.limit) return this.addOther();
+    return this.add(bytes, start, end, hash);
+  }
+
   private startOf(index: number): number {
     return index === 0 ? 0 : this.ends[index - 1]!;
   }
@@ -87,7 +88,13 @@ export class NameTable {
     }
   }
 
-  private equals(index: number, bytes: Uint8Array, start: number, end: number): boolean {
+  /** Bytes of the name. */
+  lengthOf(index: number): number {
+    return this.ends[index]! - this.startOf(index);
+  }
+
+  /** True when the name is `bytes[start..end)`. */
+  equals(index: number, bytes: Uint8Array, start: number, end: number): boolean {
     const names = this.bytes;
     let own = this.startOf(index);
     if (this.ends[index]! - own !== end - start) return false;
@@ -148,24 +155,6 @@ export class NameTable {
     bytes.set(this.bytes);
     this.bytes = bytes;
   }
-}
-
-/** Bytes of a text of ASCII characters. */
-export function asciiBytes(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length);
-  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
-  return bytes;
-}
-
-/** Printable ASCII for any bytes: others and the backslash become `\xNN`. */
-export function escapeBytes(bytes: Uint8Array, start: number, end: number): string {
-  let text = '';
-  for (let index = start; index < end; index++) {
-    const byte = bytes[index]!;
-    const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x5c;
-    text += plain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
-  }
-  return text;
 }
 
 /** A cheap hash of the length and five bytes. */

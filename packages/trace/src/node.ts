@@ -7,7 +7,7 @@ import { createGunzip } from 'node:zlib';
 import { assert, LabError } from 'dmalab-core';
 import type { EventBatch, TraceNames } from './event-batch.ts';
 import type { ImportStatistics } from './import-statistics.ts';
-import { escapeBytes } from './name-table.ts';
+import { escapeText } from './byte-text.ts';
 import { TraceParser } from './trace-parser.ts';
 
 const CHUNK_BYTES = 256 * 1024;
@@ -63,7 +63,7 @@ export class TraceInput {
   private ready: EventBatch | undefined;
 
   constructor(file: string, totalBytes: number | undefined, source: AsyncIterable<Uint8Array>, options: OpenTraceOptions) {
-    this.file = printable(file);
+    this.file = escapeText(file);
     this.totalBytes = totalBytes;
     this.source = source;
     this.hash = options.hash === true ? createHash('sha256') : undefined;
@@ -181,11 +181,6 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array {
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
-function printable(text: string): string {
-  const bytes = new TextEncoder().encode(text);
-  return escapeBytes(bytes, 0, bytes.length);
-}
-
 function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
@@ -194,7 +189,7 @@ function notAFile(path: string): LabError {
   return new LabError({
     code: 'TRC010',
     message: 'This is a directory.',
-    file: printable(path),
+    file: escapeText(path),
     expected: 'a trace file, plain or gzip, or - for standard input',
     got: 'a directory',
     next: 'name a file in it',
@@ -204,7 +199,7 @@ function notAFile(path: string): LabError {
 function toLabError(error: unknown, path: string): unknown {
   const code = errorCode(error);
   if (error instanceof LabError || code === undefined) return error;
-  const file = printable(path);
+  const file = escapeText(path);
   const expected = 'a readable trace file, plain or gzip, or - for standard input';
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     return new LabError({ code: 'TRC009', message: 'There is no such file.', file, expected, got: code, next: 'check the name' });

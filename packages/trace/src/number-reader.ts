@@ -7,7 +7,7 @@ const TWO_53 = 2 ** 53;
 const HIGH_OF_TWO_53 = 2 ** 21;
 const HEX_DIGITS_MAX = 16;
 const DECIMAL_DIGITS_MAX = 20;
-/** 2^64 - 1 as a double is 2^64; a decimal of 20 digits that rounds to it is a field of all ones. */
+/** What 2^64 - 1 is as a double; its low half tells it from its neighbours. */
 const TWO_64 = 2 ** 64;
 
 const MINUS = 0x2d;
@@ -70,15 +70,17 @@ export class NumberReader {
     if (negative) position++;
     const firstDigit = position;
     let value = 0;
+    let low = 0;
     while (position < end) {
       const byte = bytes[position]!;
       if (byte < ZERO || byte > NINE) break;
       value = value * 10 + (byte - ZERO);
+      low = (Math.imul(low, 10) + (byte - ZERO)) | 0;
       position++;
     }
     this.stop = position;
     if (position === firstDigit || position - firstDigit > DECIMAL_DIGITS_MAX) return -1;
-    if (value >= TWO_53) value = value === TWO_64 ? ALL_ONES : Number.NaN;
+    if (value >= TWO_53) value = value === TWO_64 && low === -1 ? ALL_ONES : Number.NaN;
     this.value = negative && value > 0 ? -value : value;
     return position;
   }

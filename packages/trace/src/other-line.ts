@@ -1,6 +1,5 @@
-import { startsWith } from './event-fields.ts';
+import { asciiBytes, escapeBytes, startsWith } from './byte-text.ts';
 import type { ImportStatistics } from './import-statistics.ts';
-import { asciiBytes, escapeBytes } from './name-table.ts';
 import { NumberReader } from './number-reader.ts';
 
 const TAB = 0x09;

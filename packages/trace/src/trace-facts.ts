@@ -177,6 +177,8 @@ export class TraceFacts {
 
   private addUnmapLine(batch: EventBatch, row: number): void {
     const context = this.context(batch, row);
+    // Only the last unmap line before an API line can be that line's.
+    if (context.unmapped && context.unmapping !== undefined) addUnmap(context.unmapping, context.pageFlushDid);
     context.unmapped = true;
     context.pageFlushDid = -1;
   }
@@ -244,12 +246,12 @@ export class TraceFacts {
   }
 
   /**
-   * An API line ends a call: what comes next in this context belongs to another one. The unmap lines since the last API
-   * line are those of `device`, or of the device of that last line when it was one that is printed first.
+   * An API line ends a call: what comes next in this context belongs to another one. The unmap line before it is that of
+   * `device`, for a line that is printed last, else that of the line before, if it was one that is printed first.
    */
   private closeContext(batch: EventBatch, row: number, device: DeviceFacts | undefined): void {
     const context = this.context(batch, row);
-    const owner = context.unmapping ?? device;
+    const owner = device ?? context.unmapping;
     if (owner !== undefined && context.unmapped) addUnmap(owner, context.pageFlushDid);
     context.bouncing = undefined;
     context.slots.clear();

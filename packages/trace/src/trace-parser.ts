@@ -1,12 +1,12 @@
+import { asciiBytes, skipSpaces } from './byte-text.ts';
 import { EventBatch, TraceNames } from './event-batch.ts';
-import { WordTable } from './event-fields.ts';
 import { EVENT_FORMS, type EventKind, eventForm } from './event-kind.ts';
 import { EventText, TextRemark, TextResult } from './event-text.ts';
 import { ImportStatistics, type LineCause } from './import-statistics.ts';
 import { refuseMagic, refuseTraceless, refuseUnreadable } from './input-refusal.ts';
 import { HeaderResult, LineHeader } from './line-header.ts';
-import { asciiBytes } from './name-table.ts';
 import { OtherLine, OtherLines } from './other-line.ts';
+import { WordTable } from './word-table.ts';
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -96,7 +96,12 @@ export class TraceParser {
       this.lineFromCarry();
       start = lineEnd + 1;
     }
-    for (;;) {
+    while (start < chunk.length) {
+      const next = this.usualLine(chunk, start);
+      if (next >= 0) {
+        start = next;
+        continue;
+      }
       const lineEnd = chunk.indexOf(LINE_FEED, start);
       if (lineEnd < 0) break;
       this.line(chunk, start, lineEnd);
@@ -147,6 +152,34 @@ export class TraceParser {
     this.lineProblem('line too long', undefined, this.carry, 0, length);
   }
 
+  /**
+   * The line at `start`, when it begins like the lines before it and is complete; spares most lines the search for their
+   * end.
+   *
+   * @returns start of the next line, or -1 when nothing was done
+   */
+  private usualLine(bytes: Uint8Array, start: number): number {
+    const header = this.header;
+    const limit = bytes.length;
+    if (!header.parseUsual(bytes, start, limit) || header.systemEnd > header.systemStart) return -1;
+    const comm = this.names.comms.find(bytes, header.commStart, header.commEnd);
+    if (comm < 0) return -1;
+    const kind = eventKinds.find(bytes, header.nameStart, header.nameEnd);
+    if (kind >= 0) {
+      const textEnd = this.text.parseUsual(kind as EventKind, bytes, header.textStart, limit, this.batch, this.batch.rowCount);
+      if (textEnd >= 0) {
+        this.statistics.lines++;
+        this.addRow(kind, comm, bytes, start, textEnd);
+        return bytes[textEnd] === CARRIAGE_RETURN ? textEnd + 2 : textEnd + 1;
+      }
+    }
+    const lineEnd = bytes.indexOf(LINE_FEED, header.textStart);
+    if (lineEnd < 0) return -1;
+    this.statistics.lines++;
+    this.event(kind, bytes, start, bytes[lineEnd - 1] === CARRIAGE_RETURN ? lineEnd - 1 : lineEnd);
+    return lineEnd + 1;
+  }
+
   /** One line without its line feed. */
   private line(bytes: Uint8Array, lineStart: number, lineEnd: number): void {
     const statistics = this.statistics;
@@ -155,7 +188,7 @@ export class TraceParser {
     let end = lineEnd;
     if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end--;
     if (statistics.lines === 1 && hasUtf8Mark(bytes, start, end)) start += UTF8_MARK.length;
-    if (isBlank(bytes, start, end)) {
+    if (skipSpaces(bytes, start, end) === end) {
       statistics.blankLines++;
       return;
     }
@@ -167,7 +200,7 @@ export class TraceParser {
     switch (this.header.parse(bytes, start, end)) {
       case HeaderResult.OK:
         this.traceLines++;
-        this.event(bytes, start, end);
+        this.event(eventKinds.find(bytes, this.header.nameStart, this.header.nameEnd), bytes, start, end);
         break;
       case HeaderResult.NO_EVENT_NAME:
         this.traceLines++;
@@ -184,27 +217,30 @@ export class TraceParser {
     }
   }
 
-  private event(bytes: Uint8Array, start: number, end: number): void {
+  /** An event line whose front part has been read; `kind` is -1 for an event that is not ours. */
+  private event(kind: number, bytes: Uint8Array, start: number, end: number): void {
     const header = this.header;
-    const statistics = this.statistics;
-    const kind = eventKinds.find(bytes, header.nameStart, header.nameEnd);
     const foreignSystem = header.systemEnd > header.systemStart && perfSystems.find(bytes, header.systemStart, header.systemEnd) < 0;
     if (kind < 0 || foreignSystem) {
-      statistics.addForeign(bytes, foreignSystem ? header.systemStart : header.nameStart, header.nameEnd);
+      this.statistics.addForeign(bytes, foreignSystem ? header.systemStart : header.nameStart, header.nameEnd);
       return;
     }
+    const result = this.text.parse(kind as EventKind, bytes, header.textStart, end, this.batch, this.batch.rowCount);
+    if (result === TextResult.OK) this.addRow(kind, this.names.comms.intern(bytes, header.commStart, header.commEnd), bytes, start, end);
+    else this.lineProblem(LINE_CAUSE[result]!, eventForm(kind).name, bytes, start, end);
+  }
+
+  /** Completes the row whose text has just been read. */
+  private addRow(kind: number, comm: number, bytes: Uint8Array, start: number, end: number): void {
+    const header = this.header;
+    const statistics = this.statistics;
     const batch = this.batch;
     const row = batch.rowCount;
-    const result = this.text.parse(kind as EventKind, bytes, header.textStart, end, batch, row);
-    if (result !== TextResult.OK) {
-      this.lineProblem(LINE_CAUSE[result]!, eventForm(kind).name, bytes, start, end);
-      return;
-    }
     batch.line[row] = statistics.lines;
     batch.timeNs[row] = this.timeNs(bytes, start, end);
     batch.cpu[row] = header.cpu;
     batch.pid[row] = header.pid;
-    batch.comm[row] = this.names.comms.intern(bytes, header.commStart, header.commEnd);
+    batch.comm[row] = comm;
     batch.level[row] = header.level;
     batch.kind[row] = kind;
     batch.rowCount = row + 1;
@@ -293,12 +329,6 @@ function eventNames(): (string | undefined)[] {
   const names: (string | undefined)[] = [];
   for (const form of EVENT_FORMS) names[form.kind] = form.name;
   return names;
-}
-
-function isBlank(bytes: Uint8Array, start: number, end: number): boolean {
-  let position = start;
-  while (position < end && bytes[position] === SPACE) position++;
-  return position === end;
 }
 
 function hasUtf8Mark(bytes: Uint8Array, start: number, end: number): boolean {

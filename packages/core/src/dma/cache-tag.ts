@@ -1,5 +1,26 @@
-import { assert, type Cpu, type Iova, type KernelRules, Observed, type ObservationLog, PAGE_SIZE, ceilLog2, high32, low32, roundDown } from '../base/index.ts';
-import { type Drain, encodeIotlbDomain, encodeIotlbPages, encodeWait, type IommuUnit, newDescriptor, QueueStep, WAIT_DONE } from '../iommu/index.ts';
+import {
+  assert,
+  type Cpu,
+  ceilLog2,
+  high32,
+  type Iova,
+  type KernelRules,
+  low32,
+  type ObservationLog,
+  Observed,
+  PAGE_SIZE,
+  roundDown,
+} from '../base/index.ts';
+import {
+  type Drain,
+  encodeIotlbDomain,
+  encodeIotlbPages,
+  encodeWait,
+  type IommuUnit,
+  newDescriptor,
+  QueueStep,
+  WAIT_DONE,
+} from '../iommu/index.ts';
 
 /** Enough mask for any address: what is sent when no power-of-two block below the address width holds both ends. */
 const MAX_ADDRESS_MASK = 52;

@@ -1,4 +1,6 @@
-import { type StateArena, type StateTable, assert } from '../base/index.ts';
+import { assert, type Cpu, Direction, type DomainId, type StateArena, type StateTable } from '../base/index.ts';
+import { NO_TABLES } from '../iommu/index.ts';
+import { Program } from './dma-program.ts';
 
 /** The calls of the DMA API, and the flush timer, which runs by itself. */
 export const CallKind = {
@@ -17,6 +19,11 @@ export type CallKind = (typeof CallKind)[keyof typeof CallKind];
 /** Bits of `attrs`, include/linux/dma-mapping.h. */
 export const DMA_ATTR_SKIP_CPU_SYNC: number = 1 << 5;
 
+/** Rows of the scalar column: unused rows of the call table, and rows of entries that each call owns. */
+const FREE_ROWS = 0;
+const ENTRIES_MAX = 1;
+const SCALARS = 2;
+
 /**
  * The calls in flight, one row each, so that any number can be between two of their steps at once.
  *
@@ -25,7 +32,7 @@ export const DMA_ATTR_SKIP_CPU_SYNC: number = 1 << 5;
  */
 export class DmaCallTable {
   kind!: Uint8Array<ArrayBuffer>;
-  /** Which of the policy's step lists runs, see DmaApi. */
+  /** Which step list runs, a Program. */
   program!: Uint8Array<ArrayBuffer>;
   /** Index of the next step in it. */
   position!: Uint8Array<ArrayBuffer>;
@@ -111,10 +118,10 @@ export class DmaCallTable {
       },
       (columns) => Object.assign(this, columns),
     );
-    arena.table('calls.scalars', 2, { scalar: 'u32' }, (columns) => {
+    arena.table('calls.scalars', SCALARS, { scalar: 'u32' }, (columns) => {
       this.scalar = columns.scalar;
     });
-    this.scalar[1] = entriesMax;
+    this.scalar[ENTRIES_MAX] = entriesMax;
     this.entryTable = arena.table(
       'calls.entries',
       callsMax * entriesMax,
@@ -126,34 +133,59 @@ export class DmaCallTable {
 
   /** Rows of entries that each call owns. */
   get entriesMax(): number {
-    return this.scalar[1];
+    return this.scalar[ENTRIES_MAX];
   }
 
   /** Calls that have begun and not returned. */
   get inFlight(): number {
-    return this.calls.rows - this.scalar[0];
+    return this.calls.rows - this.scalar[FREE_ROWS];
   }
 
-  /** Takes a row for a new call; all fields must be set by the caller. */
-  begin(): number {
-    if (this.scalar[0] === 0) {
+  /** Takes a row for a new call, with nothing to do yet. */
+  begin(kind: CallKind, cpu: Cpu, device: number, domain: DomainId): number {
+    if (this.scalar[FREE_ROWS] === 0) {
       const rows = this.calls.rows;
       this.calls.grow(rows * 2);
       this.entryTable.grow(rows * 2 * this.entriesMax);
       this.fillFree(rows);
     }
-    this.scalar[0] -= 1;
-    return this.free[this.scalar[0]];
+    this.scalar[FREE_ROWS] -= 1;
+    const call = this.free[this.scalar[FREE_ROWS]];
+    this.kind[call] = kind;
+    this.program[call] = Program.NOTHING;
+    this.position[call] = 0;
+    this.device[call] = device;
+    this.domain[call] = domain;
+    this.cpu[call] = cpu;
+    this.direction[call] = Direction.NONE;
+    this.attrs[call] = 0;
+    this.unwinding[call] = 0;
+    this.flushing[call] = 0;
+    this.ring[call] = 0;
+    this.phys[call] = 0;
+    this.original[call] = 0;
+    this.bytes[call] = 0;
+    this.iovaPfn[call] = 0;
+    this.pages[call] = 0;
+    this.slots[call] = -1;
+    this.gatherStart[call] = -1;
+    this.gatherEnd[call] = -1;
+    this.mappedBytes[call] = 0;
+    this.freedTables[call] = NO_TABLES;
+    this.entries[call] = 0;
+    this.entry[call] = 0;
+    this.result[call] = 0;
+    return call;
   }
 
   /** Gives the row back. */
   end(call: number): void {
-    this.free[this.scalar[0]] = call;
-    this.scalar[0] += 1;
+    this.free[this.scalar[FREE_ROWS]] = call;
+    this.scalar[FREE_ROWS] += 1;
   }
 
   /** Makes room for `count` entries in every call; contents of running calls stay. */
-  reserveEntries(count: number): void {
+  private reserveEntries(count: number): void {
     const old = this.entriesMax;
     if (count <= old) return;
     const next = Math.max(count, old * 2);
@@ -164,11 +196,33 @@ export class DmaCallTable {
       column.fill(0);
       for (let call = 0; call < this.calls.rows; call++) column.set(kept[index].subarray(call * old, (call + 1) * old), call * next);
     }
-    this.scalar[1] = next;
+    this.scalar[ENTRIES_MAX] = next;
+  }
+
+  /** Takes over the entries of a list to map. */
+  setEntries(call: number, phys: Float64Array, bytes: Float64Array, offset: number, count: number): void {
+    this.reserveEntries(count);
+    const first = call * this.entriesMax;
+    for (let index = 0; index < count; index++) {
+      this.entryPhys[first + index] = phys[offset + index];
+      this.entryBytes[first + index] = bytes[offset + index];
+    }
+    this.entries[call] = count;
+  }
+
+  /** Takes over the segments of a list to unmap. */
+  setSegments(call: number, addresses: Float64Array, bytes: Float64Array, offset: number, count: number): void {
+    this.reserveEntries(count);
+    const first = call * this.entriesMax;
+    for (let index = 0; index < count; index++) {
+      this.entryDmaAddr[first + index] = addresses[offset + index];
+      this.entryDmaBytes[first + index] = bytes[offset + index];
+    }
+    this.entries[call] = count;
   }
 
   private fillFree(from: number): void {
     for (let call = this.calls.rows - 1; call >= from; call--) this.end(call);
-    assert(this.scalar[0] === this.calls.rows - from, 'free rows of the call table');
+    assert(this.scalar[FREE_ROWS] === this.calls.rows - from, 'free rows of the call table');
   }
 }

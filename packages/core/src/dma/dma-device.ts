@@ -1,4 +1,4 @@
-import type { StateArena } from '../base/index.ts';
+import type { DomainId, StateArena } from '../base/index.ts';
 import type { DmaDomain } from './dma-domain.ts';
 import type { ProtectionPolicy } from './protection-policy.ts';
 
@@ -85,4 +85,9 @@ export class DmaDevice {
     const bus = this.parameters.busDmaLimit;
     return bus !== 0 && bus < mask ? bus : mask;
   }
+}
+
+/** The id that stands in observations: -1 for a device without a domain. */
+export function domainIdOf(domain: DmaDomain | null): DomainId {
+  return domain === null ? -1 : domain.id;
 }

@@ -5,8 +5,8 @@ import {
   type IovaPfn,
   type KernelRules,
   NO_IOVA,
-  Observed,
   type ObservationLog,
+  Observed,
   type StateArena,
 } from '../base/index.ts';
 import { type IommuDomain, NO_TABLES } from '../iommu/index.ts';

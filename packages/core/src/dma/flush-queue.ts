@@ -1,4 +1,4 @@
-import { type Cpu, type IovaPfn, type StateArena, assert } from '../base/index.ts';
+import { assert, type Cpu, type IovaPfn, type StateArena } from '../base/index.ts';
 
 /** Sizes of a domain's flush queue. */
 export interface FlushQueueParameters {

@@ -1,5 +1,6 @@
 export * from './cache-tag.ts';
 export * from './dma-api.ts';
+export * from './dma-api-parts.ts';
 export * from './dma-call.ts';
 export * from './dma-device.ts';
 export * from './dma-domain.ts';

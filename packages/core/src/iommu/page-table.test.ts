@@ -97,6 +97,18 @@ describe('calls of one page size', () => {
       ],
     ],
     [0x1ff, 0x3ff, 0x202, 0, [[1, 0x202]]],
+    // The same without the last page: the 2 MiB page just fits.
+    [
+      0x1ff,
+      0x3ff,
+      0x201,
+      3,
+      [
+        [1, 1],
+        [2, 1],
+      ],
+    ],
+    [0x1ff, 0x3ff, 0x200, 3, [[1, 0x200]]],
     // 4 MiB + 12 KiB in one unmap are two calls.
     [
       0x400,

@@ -36,8 +36,12 @@ describe('rights', () => {
     }
   });
 
-  it('are those of every level together', () => {
-    const { unit, domain, calls, frames } = bedOf(NO_CACHES);
+  it.each([
+    ['no caches', NO_CACHES],
+    ['an IOTLB', { ...NO_CACHES, iotlb: SMALL }],
+    ['paging-structure caches', { ...NO_CACHES, pagingStructures: SMALL }],
+  ])('are those of every level together, with %s', (_name, options) => {
+    const { unit, domain, calls, frames } = bedOf(options);
     domain.map(0xfffff, 0x7bfd7, 1, Rights.READ_WRITE, calls);
     frames.set(domain.rootPfn, 0, frames.high(domain.rootPfn, 0), frames.low(domain.rootPfn, 0) & ~2);
     expect(translate(unit, SOURCE_ID, 0xfffff000, false)).toBe(0x7bfd7000);

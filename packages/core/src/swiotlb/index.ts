@@ -3,5 +3,6 @@ export * from './padding.ts';
 export { SwiotlbPool } from './pool.ts';
 export * from './pool-parameters.ts';
 export * from './pool-size.ts';
+export { adoptSlots } from './slot-adoption.ts';
 export { allocateSlots } from './slot-allocation.ts';
 export { releaseSlots } from './slot-free.ts';

@@ -63,6 +63,13 @@ export class LiveMappings {
     return NONE;
   }
 
+  /** Rows of all mappings that the search finds, oldest line first. */
+  findable(): number[] {
+    const rows: number[] = [];
+    for (const head of this.heads) for (let row = head; row !== NONE; row = this.next[row]) rows.push(row);
+    return rows.sort((a, b) => this.line[a] - this.line[b]);
+  }
+
   /** Takes a mapping out of the search; its row and columns stay until `release`. */
   remove(row: number): void {
     const head = this.hash[row] & (this.heads.length - 1);

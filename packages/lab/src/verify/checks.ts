@@ -44,6 +44,19 @@ export class Checks {
     if (this.differences.length < DESCRIBED_MAX) this.differences.push(difference);
   }
 
+  /** Takes the differences of a check back for a domain (-1: for all) whose state turns out to be unknown: they are not comparable. */
+  forgive(id: CheckId, domain: number): void {
+    const row = this.rows[id];
+    for (let index = this.differences.length - 1; index >= 0; index--) {
+      const difference = this.differences[index];
+      if (difference.check !== id || (domain >= 0 && difference.domain !== domain)) continue;
+      this.differences.splice(index, 1);
+      row.differ -= 1;
+      row.predictions -= 1;
+      row.notComparable += 1;
+    }
+  }
+
   given(id: CheckId): void {
     this.rows[id].given += 1;
   }

@@ -1,4 +1,6 @@
 import {
+  AssertionFailure,
+  adoptSlots,
   CallKind,
   DMA_MAPPING_ERROR,
   type Direction,
@@ -24,13 +26,17 @@ import { type CheckId, checkIds, type DecidedWindow, type VerifyResult } from '.
 /** RecordedCall number of a flush timer, which is no API call. */
 const FLUSH_TIMER = 20;
 
-/** Time after which the depot's delayed work has surely run, ns: 100 ms, and the tick the timer wheel adds at HZ 100. */
-const DEPOT_WORK_NS = 110e6;
+/** From arming the depot's delayed work to its run, ns: IOVA_DEPOT_DELAY and the tick that the timer wheel adds at HZ 250. */
+const DEPOT_WORK_NS = 104e6;
 
 /** What of the recording can be compared at all. */
 export interface VerifyScope extends ComparableLines {
-  /** File line from which events are missing; Infinity for a complete recording. */
-  readonly lossLine: number;
+  /** `dma:*` events were recorded: the calls themselves, not only their outcomes. */
+  readonly apiLines: boolean;
+  /** File line from which events are missing, as far as is known by now; Infinity for none. */
+  readonly lossLine: () => number;
+  /** Whether events before the first line are missing: then nobody knows the allocators' state. */
+  readonly startsInMidLife: () => boolean;
 }
 
 /** The engine's side of one assembled call. */
@@ -75,6 +81,10 @@ export class Verifier {
   private readonly window: OperationWindow = { context: 0, after: 0, before: 0, cpu: 0, otherCpu: 0 };
   private readonly depotDue: { domain: number; bin: number; seq: number; dueNs: number }[] = [];
   private readonly windowLines: number[] = [];
+  /** Domains, and whether the pool, held something when the recording began: their state is unknown, addresses are adopted. */
+  private readonly midLifeDomains = new Set<number>();
+  private midLifePool = false;
+  private stopped: string | null = null;
   private lineCalls = 0;
   private lineOutcomes = 0;
   private lineCrossChecks = 0;
@@ -115,8 +125,20 @@ export class Verifier {
     const { assembler } = this;
     const { lines } = assembler;
     while (assembler.ready) {
-      this.line(lines.head);
+      if (this.stopped === null) this.guardedLine(lines.head);
+      else this.lineNotCompared += 1;
       lines.pop();
+    }
+  }
+
+  /** After a difference the engine can get into a state that no kernel has; what it then refuses ends the comparison. */
+  private guardedLine(seq: number): void {
+    try {
+      this.line(seq);
+    } catch (error) {
+      if (!(error instanceof AssertionFailure)) throw error;
+      this.stopped = error.message;
+      this.differ('address', seq, 'a state that the engine can follow', error.message);
     }
   }
 
@@ -300,9 +322,23 @@ export class Verifier {
     run.device = device;
     if (device < 0) return run;
     run.domain = this.machine.devices[device].domain?.index ?? -1;
+    if (calls.mapping[call] < 0 && endsMapping(run.kind)) this.noticeMidLife(run);
     const cpu = lines.cpu[seq & lines.mask];
     run.frame = calls.rebuilt[call] === 1 ? this.beginRebuilt(call, cpu, device) : this.beginCall(call, cpu, device);
     return run;
+  }
+
+  /** A mapping ends whose beginning was not recorded: so was that of others, and the allocators were in use. */
+  private noticeMidLife(run: Run): void {
+    if (run.domain < 0) return;
+    this.midLifeDomains.add(run.domain);
+    this.checks.forgive('address', run.domain);
+    if (this.machine.devices[run.device].policy.mapsSgPerEntry) this.loseSightOfPool();
+  }
+
+  private loseSightOfPool(): void {
+    this.midLifePool = true;
+    this.checks.forgive('slot', -1);
   }
 
   private beginRebuilt(call: number, cpu: number, device: number): number {
@@ -366,8 +402,7 @@ export class Verifier {
     if (run.frame >= 0) this.dma.end(run.frame);
     const kind = calls.kind[call] as number;
     const mapping = calls.mapping[call];
-    const ends = kind === RecordedCall.UNMAP_PAGE || kind === RecordedCall.UNMAP_SG || kind === RecordedCall.UNMAP_RESOURCE || kind === RecordedCall.FREE;
-    if (ends && mapping >= 0) mappings.release(mapping);
+    if (endsMapping(kind) && mapping >= 0) mappings.release(mapping);
     this.runOfCall[call] = null;
     this.freeRuns.push(run);
     calls.release(call);
@@ -496,6 +531,12 @@ export class Verifier {
     this.perform(run);
     const predicted = calls.result[frame] === DMA_MAPPING_ERROR ? NO_IOVA : calls.iovaPfn[frame];
     if (predicted === recorded) return;
+    if (this.isMidLife(run.domain)) {
+      this.checks.notComparable('address');
+      this.adoptAddress(run, recorded);
+      if (predicted === NO_IOVA || recorded === NO_IOVA) this.abandon(run);
+      return;
+    }
     if (this.orders.explainDomain(run.domain) !== null) {
       this.windowLines.push(seq >= 0 ? lines.line[seq & lines.mask] : 0);
       if (predicted !== NO_IOVA && recorded !== NO_IOVA) {
@@ -510,6 +551,7 @@ export class Verifier {
         recorded === NO_IOVA ? 'no map line' : `page ${recorded.toString(16)}`,
         this.domainState(run, calls.cpu[frame]),
         this.orders.triedDomain(run.domain),
+        run.domain,
       );
       this.adoptAddress(run, recorded);
       if (predicted !== NO_IOVA && recorded !== NO_IOVA) return;
@@ -556,9 +598,15 @@ export class Verifier {
       this.checks.equal('slot');
       return;
     }
-    if (this.orders.explainPool() !== null) {
+    if (!this.midLifePool && this.orders.explainPool() !== null) {
       this.windowLines.push(seq >= 0 ? lines.line[seq & lines.mask] : 0);
       this.checks.equal('slot');
+      if (taken < 0 || recorded < 0) this.abandon(run);
+      else this.moveSlots(run, translated ? recorded + (calls.slots[frame] % PAGE_SIZE) : recorded);
+      return;
+    }
+    if (this.midLifePool) {
+      this.checks.notComparable('slot');
     } else {
       this.differ(
         'slot',
@@ -569,17 +617,41 @@ export class Verifier {
         this.orders.triedPool(),
       );
     }
-    if (taken < 0 || recorded < 0) this.abandon(run);
-    else this.moveSlots(run, recorded);
+    this.adoptSlots(run, recorded, translated);
   }
 
-  /** The engine's call goes on with the slots that the recording shows. */
-  private moveSlots(run: Run, recorded: number): void {
+  /** Makes the model's pool agree with recorded slots that it did not predict; gives the call up where that cannot be. */
+  private adoptSlots(run: Run, recorded: number, translated: boolean): void {
     const { calls } = this.dma;
     const { frame } = run;
-    const slots = this.machine.devices[run.device].policy.translated ? recorded + (calls.slots[frame] % PAGE_SIZE) : recorded;
-    calls.slots[frame] = slots;
-    calls.phys[frame] = slots;
+    const { minAlignMask, segmentBoundaryMask } = this.machine.devices[run.device].parameters;
+    this.orders.undoPool();
+    const slots =
+      recorded < 0
+        ? -1
+        : adoptSlots(
+            this.machine.pool!,
+            recorded,
+            calls.original[frame],
+            calls.bytes[frame],
+            translated ? PAGE_SIZE - 1 : 0,
+            minAlignMask,
+            segmentBoundaryMask,
+          );
+    this.orders.restartPool();
+    if (slots < 0 || calls.slots[frame] < 0) {
+      this.loseSightOfPool();
+      this.abandon(run);
+    } else {
+      this.moveSlots(run, slots);
+    }
+  }
+
+  /** The engine's call goes on with these slots. */
+  private moveSlots(run: Run, slots: number): void {
+    const { calls } = this.dma;
+    calls.slots[run.frame] = slots;
+    calls.phys[run.frame] = slots;
   }
 
   /** Where the recording shows that this bounce went: its map line comes later in the call, or, in direct mode, the API line tells. */
@@ -625,11 +697,14 @@ export class Verifier {
   private runDueDepotWork(seq: number, nowNs: number): void {
     for (let index = this.depotDue.length - 1; index >= 0; index--) {
       const due = this.depotDue[index];
-      if (due.dueNs > nowNs) continue;
-      this.depotDue.splice(index, 1);
       const window: OperationWindow = { context: -2, after: due.seq, before: Number.POSITIVE_INFINITY, cpu: 0, otherCpu: 0 };
-      this.orders.noteDomain(due.domain, DomainOperation.DEPOT_WORK, window, Number.NaN, due.bin, 0, 0);
-      if (this.machine.domains[due.domain].iova.depotWork(due.bin)) this.depotDue.push({ ...due, seq, dueNs: nowNs + DEPOT_WORK_NS });
+      let armed = true;
+      for (; armed && due.dueNs <= nowNs; due.dueNs += DEPOT_WORK_NS) {
+        this.orders.noteDomain(due.domain, DomainOperation.DEPOT_WORK, window, Number.NaN, due.bin, 0, 0);
+        armed = this.machine.domains[due.domain].iova.depotWork(due.bin);
+        due.seq = seq;
+      }
+      if (!armed) this.depotDue.splice(index, 1);
     }
   }
 
@@ -755,16 +830,25 @@ export class Verifier {
     this.differ(this.checkOf(predicted.event), seq, describePrediction(predicted), `no such line before the end of the ${callName(run.kind)}`);
   }
 
-  private differ(check: CheckId, seq: number, expected: string, got: string, state: readonly string[] = [], ordersTried = 0): void {
+  private differ(
+    check: CheckId,
+    seq: number,
+    expected: string,
+    got: string,
+    state: readonly string[] = [],
+    ordersTried = 0,
+    domain = -1,
+  ): void {
     const { lines } = this.assembler;
     const held = seq >= lines.head && seq < lines.tail;
     const at = seq & lines.mask;
-    if (held && lines.line[at] >= this.scope.lossLine) {
+    if (held && lines.line[at] >= this.scope.lossLine()) {
       this.checks.notComparable(check);
       return;
     }
     const device = held && lines.device[at] >= 0 ? this.names.devices.nameOf(lines.device[at]) : '';
     this.checks.differ({
+      domain,
       check,
       line: held ? lines.line[at] : 0,
       timeNs: held ? lines.timeNs[at] : 0,
@@ -778,6 +862,10 @@ export class Verifier {
   }
 
   // ---- small questions ---------------------------------------------------------------------------------------
+
+  private isMidLife(domain: number): boolean {
+    return this.midLifeDomains.has(domain) || this.scope.startsInMidLife();
+  }
 
   private machineDevice(device: number): number {
     if (device < 0) return -1;
@@ -841,10 +929,24 @@ export class Verifier {
     return [`pool: ${pool.used} of ${pool.slots} slots used; area ${area}: ${pool.areaUsed(area)} used, search begins at ${pool.areaIndex(area)}`];
   }
 
+  private limits(): string[] {
+    const limits: string[] = [];
+    if (!this.scope.descriptors) limits.push('no qi_submit events: invalidations and flushes were not recorded and cannot be compared');
+    if (this.scope.startsInMidLife()) limits.push('events before the first line are missing: addresses depend on them and are adopted, not predicted');
+    else if (this.midLifeDomains.size > 0) {
+      const names = [...this.midLifeDomains].map((domain) => this.machine.domains[domain].id).sort((a, b) => a - b);
+      limits.push(`mappings older than the recording end in it (domain ${names.join(', ')}): addresses there are adopted, not predicted`);
+    }
+    if (this.midLifePool) limits.push('the bounce pool was in use before the recording began: slots are adopted, not predicted');
+    if (this.stopped !== null) limits.push(`comparison stopped where the engine could not follow: ${this.stopped}`);
+    return limits;
+  }
+
   private result(): VerifyResult {
     const { counters } = this.assembler;
     const { checks } = this;
     return {
+      limits: this.limits(),
       kernel: this.recorded.parameters.kernel,
       cpus: this.recorded.parameters.possibleCpus,
       checks: checkIds.map((id) => checks.rows[id]),
@@ -864,6 +966,10 @@ export class Verifier {
       strayLines: counters.strayLines,
     };
   }
+}
+
+function endsMapping(kind: number): boolean {
+  return kind === RecordedCall.UNMAP_PAGE || kind === RecordedCall.UNMAP_SG || kind === RecordedCall.UNMAP_RESOURCE || kind === RecordedCall.FREE;
 }
 
 function describePrediction(line: PredictedLine): string {

@@ -25,6 +25,8 @@ export interface Difference {
   readonly timeNs: number;
   readonly cpu: number;
   readonly device: string;
+  /** Domain of the machine that it concerns, -1 for none. */
+  readonly domain: number;
   readonly expected: string;
   readonly got: string;
   /** Allocator state around it, one line each. */
@@ -52,6 +54,8 @@ export interface LineLedger {
 }
 
 export interface VerifyResult {
+  /** What this recording cannot show, one sentence each; empty for a kernel with `dma:*` events on a VT-d machine. */
+  readonly limits: readonly string[];
   readonly kernel: string;
   readonly cpus: number;
   readonly checks: readonly CheckRow[];

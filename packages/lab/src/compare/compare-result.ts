@@ -1,0 +1,260 @@
+import type { DataLevel } from 'dmalab-trace';
+
+/** Version of the object below; it changes when a field changes its meaning or goes away. */
+export const COMPARE_RESULT_VERSION = 1;
+
+/**
+ * Where a number comes from: `recorded` counted in the trace, `replay` counted by the engine, `model` depends on modelled
+ * timer moments, `given` set by the user or taken over unchecked, `inferred` filled in by a rule.
+ */
+export type FigureBasis = 'recorded' | 'replay' | 'model' | 'given' | 'inferred';
+
+export type FigureUnit = 'calls' | 'ranges' | 'bytes' | 'operations' | 'pages' | 'slots' | 'descriptors' | 'flushes' | 'entries' | 'ratio';
+
+/** A number that knows what it is. */
+export interface Figure {
+  /** null: does not apply here (no pool, no flush queue, a figure of the whole domain on its second device). */
+  readonly value: number | null;
+  readonly unit: FigureUnit;
+  readonly basis: FigureBasis;
+  /** Beside a recorded value: what the engine counts for the same. */
+  readonly replay?: number;
+  /** The true value may be larger: the trace does not show everything that counts. */
+  readonly lowerBound?: true;
+  /** Events were lost, so that the true value may be larger or smaller. */
+  readonly uncertain?: true;
+}
+
+/** The answer of `compare`, as `--json` prints it. */
+export interface CompareResult {
+  readonly data: CompareData;
+  readonly format: 'dmalab-compare';
+  readonly version: number;
+  readonly recording: CompareRecording;
+  /** Devices of the machine that have calls in the trace, or were named by the user. */
+  readonly devices: readonly CompareDevice[];
+  /** What was mapped, whatever the policy: all devices together, then each in the order of `devices`. */
+  readonly mappings: MappingSizes;
+  readonly mappingsByDevice: readonly MappingSizes[];
+  /** `as-recorded` first. */
+  readonly rows: readonly CompareRow[];
+}
+
+/** How good the input is. */
+export interface CompareData {
+  readonly level: DataLevel;
+  /** The DATA lines of every output. */
+  readonly lines: readonly string[];
+  readonly events: number;
+  readonly lost: number;
+  readonly notUnderstood: number;
+  /** Values that were not recorded. */
+  readonly inferred: readonly { readonly what: string; readonly value: string; readonly why: string; readonly basis: string }[];
+  readonly contradictions: readonly {
+    readonly what: string;
+    readonly trace: string;
+    readonly description: string;
+    readonly line: number | null;
+  }[];
+  /** What did not fit while lines were put together into calls. */
+  readonly assembly: {
+    /** Failed scatter lists without an API line, rebuilt from their inner lines. */
+    readonly rebuilt: number;
+    /** Unmaps, frees and syncs of mappings whose beginning is not in the trace; not replayed. */
+    readonly unknownMappings: number;
+    readonly strayLines: number;
+    readonly mappingsReplaced: number;
+    /** Lines of the files that show the first of each, 0 for none. */
+    readonly firstUnknownMappingLine: number;
+    readonly firstStrayLine: number;
+    /** Calls of devices that neither the description nor the first part of the trace knows; not replayed. */
+    readonly callsOfUnknownDevices: number;
+    /** Coherent allocations of a translated device without map lines; not replayed. */
+    readonly allocationsWithoutRuns: number;
+    /** Scatter lists of which the kernel printed only a part. */
+    readonly listsCut: number;
+  };
+}
+
+/** Facts of the recording and of the machine it was made on. */
+export interface CompareRecording {
+  readonly file: string;
+  /** Name of the machine description; null without one. */
+  readonly machine: string | null;
+  readonly kernelRules: string;
+  readonly kernelRelease: string | null;
+  readonly cpus: number;
+  readonly hz: number;
+  /** From the first to the last event. */
+  readonly durationNs: number;
+  /** Pool of the recorded machine, null without one, and of the what-if rows. */
+  readonly pool: ComparePool | null;
+  readonly whatIfPool: ComparePool | null;
+  /** Moments of lazy flushes in the row as-recorded: from the trace, or modelled because it does not show them. */
+  readonly flushMoments: 'recorded' | 'model';
+}
+
+export interface ComparePool {
+  readonly slots: number;
+  readonly areas: number;
+  readonly bytes: number;
+  readonly basis: FigureBasis;
+}
+
+export interface CompareDevice {
+  /** PCI address as in the trace. */
+  readonly name: string;
+  readonly driver: string | null;
+  readonly untrusted: boolean;
+  readonly group: number | null;
+  /** Policy that its recorded mode amounts to. */
+  readonly recordedPolicy: string;
+  /** Whether the policies of the what-if rows hold for it; otherwise it keeps its recorded mode. */
+  readonly chosen: boolean;
+  /** Another device in the same domain that bears the figures of the whole domain; null when this one does. */
+  readonly sharesDomainWith: string | null;
+  /** Map and unmap calls in the trace, allocations and frees included. */
+  readonly mapCalls: number;
+  readonly unmapCalls: number;
+  /** The device did not bounce in the recording: its sync calls left no lines. */
+  readonly syncsUnseen: boolean;
+}
+
+/** Classes of size, upper limits inclusive; the last one has none. Between 2 KiB and 4 KiB the limit 4 KiB itself is a class. */
+export const sizeClasses = ['<=256 B', '<=2 KiB', '<4 KiB', '4 KiB', '<=64 KiB', '<=256 KiB', '>256 KiB'] as const;
+export type SizeClass = (typeof sizeClasses)[number];
+
+/** Streaming mappings by size and alignment; each entry of a scatter list is a range of its own. */
+export interface MappingSizes {
+  readonly ranges: Figure;
+  readonly bytes: Figure;
+  /** In the order of `sizeClasses`. */
+  readonly classes: readonly {
+    readonly size: SizeClass;
+    /** Starts and ends on a page boundary. */
+    readonly aligned: Figure;
+    readonly startAligned: Figure;
+    readonly unaligned: Figure;
+  }[];
+}
+
+/** One policy. */
+export interface CompareRow {
+  /** `as-recorded` or the name of a policy. */
+  readonly policy: string;
+  readonly summary: string;
+  /** What the row was computed with: the recorded pool or that of `--pool`. */
+  readonly total: RowFigures;
+  /** In the order of the result's `devices`. */
+  readonly devices: readonly DeviceFigures[];
+}
+
+export interface DeviceFigures extends RowFigures {
+  readonly name: string;
+  /** Policy of the device in this row. */
+  readonly policy: string;
+}
+
+/** The counts of one row, for all devices or for one. */
+export interface RowFigures {
+  /** Calls of the drivers that were replayed; the same in all rows but for unmaps of what could not be mapped. */
+  readonly calls: {
+    readonly mapPage: Figure;
+    readonly unmapPage: Figure;
+    readonly mapSg: Figure;
+    readonly mapSgEntries: Figure;
+    readonly unmapSg: Figure;
+    readonly mapResource: Figure;
+    readonly unmapResource: Figure;
+    readonly alloc: Figure;
+    readonly free: Figure;
+    readonly sync: Figure;
+  };
+  /** Map and allocation calls that worked, and that did not. */
+  readonly mapped: Figure;
+  readonly failed: Figure;
+  /** The failed ones by cause. */
+  readonly failures: {
+    /** No room in the bounce pool. */
+    readonly poolFull: Figure;
+    /** Longer than a pool segment or the device's segment boundary allows: no pool is large enough. */
+    readonly neverFits: Figure;
+    /** Linux 6.1 would search the pool for ever. */
+    readonly endlessSearch: Figure;
+    /** The buffer has to be bounced and there is no pool. */
+    readonly noPool: Figure;
+    readonly addressSpaceExhausted: Figure;
+    /** Direct mapping: the device reaches neither the buffer nor the pool. */
+    readonly outOfReach: Figure;
+    /** The page tables refused the range. */
+    readonly pageTable: Figure;
+  };
+  /** Streaming ranges (pages and entries of scatter lists) that were mapped, and the share of them that went through slots. */
+  readonly bounced: {
+    /** Ranges for which slots were asked, whether the mapping then worked or not. */
+    readonly attempts: Figure;
+    readonly ranges: Figure;
+    readonly bytes: Figure;
+    readonly rangeShare: Figure;
+    readonly byteShare: Figure;
+  };
+  /** Bytes copied between buffers and slots. */
+  readonly copied: {
+    readonly inAtMap: Figure;
+    readonly inAtSync: Figure;
+    readonly outAtSync: Figure;
+    readonly outAtUnmap: Figure;
+    readonly in: Figure;
+    readonly out: Figure;
+  };
+  /** Bytes around bounced data that were cleared. */
+  readonly zeroed: Figure;
+  readonly pageTable: {
+    readonly mapOperations: Figure;
+    readonly mappedPages: Figure;
+    readonly unmapOperations: Figure;
+    readonly unmappedPages: Figure;
+    /** Pages that hold the tables, roots included: at the end and at most. */
+    readonly tablePages: Figure;
+    readonly tablePagesPeak: Figure;
+  };
+  readonly invalidations: {
+    readonly pageSelective: Figure;
+    readonly domainSelective: Figure;
+    /** Waits for the unit, one after each submission; never in a trace. */
+    readonly waits: Figure;
+    /** All of these together. */
+    readonly descriptors: Figure;
+  };
+  /** Flushes of a whole lazy domain by cause; null for policies without a flush queue. */
+  readonly flushes: {
+    readonly timer: Figure;
+    readonly ringFull: Figure;
+    /** Most unmapped ranges that ever waited for one; in the total the sum over the domains. */
+    readonly queuePeak: Figure;
+  };
+  /** I/O address space in use or waiting for a flush; in the totals the peak is the sum of the domains' peaks. */
+  readonly iova: {
+    readonly pages: Figure;
+    readonly pagesPeak: Figure;
+  };
+  readonly pool: {
+    readonly slots: Figure;
+    readonly slotsPeak: Figure;
+    /**
+     * Smallest pool, of the powers of two of slots that a kernel makes and not above the row's own pool, with which no
+     * mapping fails for want of room; null when the row bounces nothing, when even its own pool is too small, and on
+     * single devices.
+     */
+    readonly smallestSlots: Figure;
+  };
+  /** Where the row cannot follow the recording. */
+  readonly departures: {
+    /** Failed in the recording, works here: released at once, since the driver never unmapped it. */
+    readonly releasedAtOnce: Figure;
+    /** Unmaps, frees and syncs that had nothing to end, because the mapping failed here. */
+    readonly skippedUnmaps: Figure;
+    /** Mappings still there at the end of the trace. */
+    readonly leftOpen: Figure;
+  };
+}

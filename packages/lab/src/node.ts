@@ -1,0 +1,2 @@
+/** What needs Node: files and standard input. Everything else of this package also runs in a browser. */
+export * from './replay/open-recording.ts';
