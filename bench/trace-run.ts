@@ -1,6 +1,6 @@
 /**
- * Runs one verb over a trace file in this process and prints one JSON line: events, seconds, events per second, peak
- * memory. A fresh process for each run, since peak memory never goes down.
+ * Runs one verb over a trace file in this process and prints one JSON line: events, seconds, events per second,
+ * CPU seconds of the process, peak memory. A fresh process for each run, since peak memory never goes down.
  *
  *     tsx --conditions=source bench/trace-run.ts import|verify TRACE
  */
@@ -29,8 +29,9 @@ if (run === undefined || path === undefined) {
   process.exitCode = 2;
 } else {
   const { events, seconds, detail } = await run(path);
+  const { user, system } = process.cpuUsage();
   const peakRssMib = Math.round((process.resourceUsage().maxRSS * KIB) / MIB);
-  console.log(JSON.stringify({ verb, path, events, seconds, eventsPerSecond: Math.round(events / seconds), peakRssMib, ...detail }));
+  console.log(JSON.stringify({ verb, path, events, seconds, eventsPerSecond: Math.round(events / seconds), cpuSeconds: (user + system) / 1e6, peakRssMib, ...detail }));
 }
 
 async function importOnly(path: string): Promise<TraceRun> {

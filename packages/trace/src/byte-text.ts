@@ -20,7 +20,7 @@ export function escapeBytes(bytes: Uint8Array, start: number, end: number): stri
   return text;
 }
 
-/** Printable ASCII for any text: other characters become `\\xNN`, those above U+00FF all the same one. */
+/** Printable ASCII for any text: other characters become `\xNN`, those above U+00FF all the same one. */
 export function escapeText(text: string): string {
   const bytes = Uint8Array.from([...text], (character) => Math.min(0xff, character.codePointAt(0)!));
   return escapeBytes(bytes, 0, bytes.length);
@@ -39,5 +39,12 @@ export function startsWith(bytes: Uint8Array, start: number, end: number, word: 
 export function skipSpaces(bytes: Uint8Array, start: number, end: number): number {
   let position = start;
   while (position < end && bytes[position] === SPACE) position++;
+  return position;
+}
+
+/** End of the word at `start`: a blank, or a control character, which ends the line. */
+export function endOfWord(bytes: Uint8Array, start: number, end: number): number {
+  let position = start;
+  while (position < end && bytes[position]! > SPACE) position++;
   return position;
 }

@@ -1,6 +1,7 @@
 /** The fields of event texts: their spellings in the formats, and which field fills which value column of a kind. */
-import { EVENT_FORMS, EVENT_KIND_COUNT, type EventForm, EventKind } from './event-kind.ts';
+
 import { asciiBytes } from './byte-text.ts';
+import { EVENT_FORMS, EVENT_KIND_COUNT, type EventForm, EventKind } from './event-kind.ts';
 import { NameTable } from './name-table.ts';
 
 /** A field after its spelling is forgotten. Fields from DMA_ADDRS on are not numbers. */

@@ -4,9 +4,10 @@
  * A line that is spelled exactly so is read in one pass without looking up field names, three times as fast; any other
  * line, good or bad, is left to the reader by names, so a template never decides what is an error.
  */
+
+import { asciiBytes } from './byte-text.ts';
 import { bit, Field } from './event-fields.ts';
 import { EVENT_KIND_COUNT, EventKind } from './event-kind.ts';
-import { asciiBytes } from './byte-text.ts';
 
 /** How the field after a literal is written. */
 export const Notation = { HEX: 0, DECIMAL: 1, DEVICE: 2, DIRECTION: 3, ATTRIBUTES: 4, NOTHING: 5 } as const;

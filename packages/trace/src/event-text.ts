@@ -1,5 +1,5 @@
 import { Direction } from 'dmalab-core';
-import { asciiBytes, skipSpaces, startsWith } from './byte-text.ts';
+import { asciiBytes, endOfWord, skipSpaces, startsWith } from './byte-text.ts';
 import type { EventBatch } from './event-batch.ts';
 import {
   bit,
@@ -22,7 +22,10 @@ import {
   QI_TYPE_NAMES,
 } from './event-kind.ts';
 import { EVENT_TEMPLATES, hasLiteral, Notation, type TemplateStep } from './event-template.ts';
+import { ListText } from './list-text.ts';
 import { NumberReader } from './number-reader.ts';
+import { TextFailure, TextRemark, TextResult } from './text-result.ts';
+import { isUnitEvent, UnitText } from './unit-text.ts';
 import { WordTable } from './word-table.ts';
 
 const LINE_FEED = 0x0a;
@@ -64,27 +67,6 @@ const tagWords = new WordTable(['type', 'did', 'pasid', 'ref', 'addr', 'pages', 
 /** Number of `type` in `tagWords`; the others are numbers and need no names. */
 const TYPE_WORD = 0;
 
-/** What became of an event's text. */
-export const TextResult = {
-  OK: 0,
-  /** The line ends before the event is complete. */
-  CUT: 1,
-  UNKNOWN_FORM: 2,
-  BAD_NUMBER: 3,
-  /** A number that a row keeps is 2^53 or more. */
-  BEYOND_2_53: 4,
-} as const;
-export type TextResult = (typeof TextResult)[keyof typeof TextResult];
-
-/** Bits of `EventText.remarks`: the row is good, something beside it is not. */
-export const TextRemark = {
-  UNKNOWN_ATTRIBUTE: 1,
-  UNKNOWN_FIELD: 2,
-  UNKNOWN_DIRECTION: 4,
-  LIST_CUT_BY_KERNEL: 8,
-  DESCRIPTOR_WORDS: 16,
-} as const;
-
 /**
  * Turns the text after `name: ` into the columns of one row.
  *
@@ -101,7 +83,9 @@ export class EventText {
   /** Bits of the fields found in the line. */
   private found = 0;
   private raw = false;
-  private failure: TextResult = TextResult.OK;
+  private readonly failure: TextFailure = new TextFailure();
+  private readonly lists: ListText = new ListText(this.failure);
+  private readonly units: UnitText = new UnitText(this.failure);
   private lastDevice = 0;
   /** The bytes of the line and their view by words, made anew for each chunk. */
   private viewed: Uint8Array = new Uint8Array(0);
@@ -115,14 +99,15 @@ export class EventText {
     const listLength = batch.listLength;
     this.begin(batch, row);
     let position: number;
-    if (kind === EventKind.QI_SUBMIT) position = this.qiSubmit(bytes, start, end, batch, row);
-    else if (kind >= EventKind.CACHE_TAG_ASSIGN && kind <= EventKind.CACHE_TAG_FLUSH_RANGE_NP)
-      position = this.cacheTag(kind, bytes, start, end, batch, row);
-    else if (kind === EventKind.PRQ_REPORT) position = this.prqReport(bytes, start, end, batch, row);
-    else position = this.fieldEvent(kind, bytes, start, end, batch, row);
+    if (isUnitEvent(kind)) {
+      position = this.units.read(kind, bytes, start, end, batch, row);
+      this.remarks = this.units.remarks;
+    } else {
+      position = this.fieldEvent(kind, bytes, start, end, batch, row);
+    }
     if (position >= 0) return TextResult.OK;
     batch.listLength = listLength;
-    return this.failure;
+    return this.failure.result;
   }
 
   /**
@@ -193,7 +178,7 @@ export class EventText {
 
   private begin(batch: EventBatch, row: number): void {
     this.remarks = 0;
-    this.failure = TextResult.OK;
+    this.failure.clear();
     this.raw = false;
     batch.device[row] = -1;
     batch.unit[row] = -1;
@@ -212,20 +197,9 @@ export class EventText {
     return this.view;
   }
 
-  /** Remembers why the text could not be used; -1, to be returned as a position. */
-  private fail(result: TextResult): number {
-    if (this.failure === TextResult.OK) this.failure = result;
-    return -1;
-  }
-
-  /** Bad text at `position`: the line was cut there if nothing follows. */
-  private failAt(position: number, end: number, result: TextResult): number {
-    return this.fail(position >= end ? TextResult.CUT : result);
-  }
-
   /** The number reader refused: the line was cut if it had read all there is. */
   private badNumber(end: number): number {
-    return this.failAt(this.number.stop, end, TextResult.BAD_NUMBER);
+    return this.failure.failAt(this.number.stop, end, TextResult.BAD_NUMBER);
   }
 
   private fieldEvent(kind: EventKind, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
@@ -247,23 +221,23 @@ export class EventText {
   }
 
   private iommuPrefix(kind: EventKind, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
-    if (!startsWith(bytes, start, end, IOMMU_PREFIX)) return this.failAt(start, end, TextResult.UNKNOWN_FORM);
+    if (!startsWith(bytes, start, end, IOMMU_PREFIX)) return this.failure.failAt(start, end, TextResult.UNKNOWN_FORM);
     const position = start + IOMMU_PREFIX.length;
     if (kind !== EventKind.IO_PAGE_FAULT) return position;
     const driverEnd = endOfWord(bytes, position, end);
     const device = driverEnd + 1;
     const deviceEnd = endOfWord(bytes, device, end);
-    if (deviceEnd >= end) return this.fail(TextResult.CUT);
+    if (deviceEnd >= end) return this.failure.fail(TextResult.CUT);
     batch.unit[row] = batch.names.units.intern(bytes, position, driverEnd);
     this.setDevice(bytes, device, deviceEnd, batch, row);
     return deviceEnd;
   }
 
   private bouncedPrefix(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
-    if (!startsWith(bytes, start, end, DEVICE_NAME_PREFIX)) return this.failAt(start, end, TextResult.UNKNOWN_FORM);
+    if (!startsWith(bytes, start, end, DEVICE_NAME_PREFIX)) return this.failure.failAt(start, end, TextResult.UNKNOWN_FORM);
     const device = skipSpaces(bytes, start + DEVICE_NAME_PREFIX.length, end);
     const deviceEnd = endOfWord(bytes, device, end);
-    if (deviceEnd >= end) return this.fail(TextResult.CUT);
+    if (deviceEnd >= end) return this.failure.fail(TextResult.CUT);
     this.setDevice(bytes, device, deviceEnd, batch, row);
     return deviceEnd;
   }
@@ -331,15 +305,15 @@ export class EventText {
     if ((kind === EventKind.INTEL_MAP_SG || kind === EventKind.INTEL_BOUNCE_MAP_SG) && bytes[start] === BRACKET_OPEN) {
       return this.indexOfTotal(bytes, start + 1, wordEnd);
     }
-    return this.failAt(wordEnd, end, TextResult.UNKNOWN_FORM);
+    return this.failure.failAt(wordEnd, end, TextResult.UNKNOWN_FORM);
   }
 
   private indexOfTotal(bytes: Uint8Array, start: number, end: number): number {
     let position = this.number.decimal(bytes, start, end);
-    if (position < 0 || bytes[position] !== SLASH) return this.fail(TextResult.BAD_NUMBER);
+    if (position < 0 || bytes[position] !== SLASH) return this.failure.fail(TextResult.BAD_NUMBER);
     this.setNumber(Field.INDEX, this.number.value);
     position = this.number.decimal(bytes, position + 1, end);
-    if (position < 0 || bytes[position] !== BRACKET_CLOSE) return this.fail(TextResult.BAD_NUMBER);
+    if (position < 0 || bytes[position] !== BRACKET_CLOSE) return this.failure.fail(TextResult.BAD_NUMBER);
     this.setNumber(Field.TOTAL, this.number.value);
     return position + 1;
   }
@@ -371,8 +345,8 @@ export class EventText {
       if (position < 0) return this.badNumber(end);
       value = this.number.value;
     }
-    if (position < end && bytes[position] !== SPACE) return this.fail(TextResult.BAD_NUMBER);
-    if (Number.isNaN(value)) return this.fail(TextResult.BEYOND_2_53);
+    if (position < end && bytes[position] !== SPACE) return this.failure.fail(TextResult.BAD_NUMBER);
+    if (Number.isNaN(value)) return this.failure.fail(TextResult.BEYOND_2_53);
     this.setNumber(field, value);
     return position;
   }
@@ -397,7 +371,7 @@ export class EventText {
     let direction = directions.find(bytes, start, wordEnd);
     if (direction < 0 && this.number.either(bytes, start, wordEnd) === wordEnd) direction = this.number.value;
     if (direction < 0 || direction > Direction.NONE) {
-      if (wordEnd === end) return this.fail(TextResult.CUT);
+      if (wordEnd === end) return this.failure.fail(TextResult.CUT);
       this.remarks |= TextRemark.UNKNOWN_DIRECTION;
       direction = NO_DIRECTION;
     }
@@ -425,72 +399,9 @@ export class EventText {
     return wordEnd;
   }
 
-  /** `{0x1,0x2}`, or `ARRAY[01, 00, ...]` with the bytes of the items, lowest first. */
   private list(field: Field, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
-    const offset = batch.listLength;
-    const position = startsWith(bytes, start, end, RAW_LIST_PREFIX)
-      ? this.rawItems(field === Field.SIZES ? LENGTH_BYTES : ADDRESS_BYTES, bytes, start + RAW_LIST_PREFIX.length, end, batch)
-      : this.items(bytes, start, end, batch);
-    if (position < 0) return -1;
-    const count = batch.listLength - offset;
-    if (field === Field.DMA_ADDRS) {
-      batch.dmaAddrsOffset[row] = offset;
-      batch.dmaAddrsCount[row] = count;
-    } else if (field === Field.SIZES) {
-      batch.sizesOffset[row] = offset;
-      batch.sizesCount[row] = count;
-    } else {
-      batch.physAddrsOffset[row] = offset;
-      batch.physAddrsCount[row] = count;
-    }
     this.found |= bit(field);
-    return position;
-  }
-
-  private items(bytes: Uint8Array, start: number, end: number, batch: EventBatch): number {
-    let position = start;
-    if (position >= end || bytes[position] !== BRACE_OPEN) return this.failAt(position, end, TextResult.UNKNOWN_FORM);
-    position++;
-    if (position < end && bytes[position] === BRACE_CLOSE) return position + 1;
-    for (;;) {
-      const itemEnd = this.number.hex(bytes, position, end);
-      if (itemEnd < 0) return this.badNumber(end);
-      if (Number.isNaN(this.number.value)) return this.fail(TextResult.BEYOND_2_53);
-      batch.pushListItem(this.number.value);
-      if (itemEnd >= end) return this.fail(TextResult.CUT);
-      if (bytes[itemEnd] === BRACE_CLOSE) return itemEnd + 1;
-      if (bytes[itemEnd] !== COMMA) return this.fail(TextResult.BAD_NUMBER);
-      position = itemEnd + 1;
-    }
-  }
-
-  private rawItems(itemBytes: number, bytes: Uint8Array, start: number, end: number, batch: EventBatch): number {
-    let position = start;
-    let low = 0;
-    let high = 0;
-    let filled = 0;
-    while (position < end && bytes[position] !== BRACKET_CLOSE) {
-      if (bytes[position] === COMMA || bytes[position] === SPACE) {
-        position++;
-        continue;
-      }
-      const byteEnd = this.number.hex(bytes, position, Math.min(end, position + RAW_BYTE_DIGITS));
-      if (byteEnd < 0) return this.fail(TextResult.BAD_NUMBER);
-      position = byteEnd;
-      if (filled < 4) low |= this.number.low << (filled * 8);
-      else high |= this.number.low << ((filled - 4) * 8);
-      filled++;
-      if (filled < itemBytes) continue;
-      const value = (high & low) === -1 ? ALL_ONES : (high >>> 0) * TWO_32 + (low >>> 0);
-      if (value > Number.MAX_SAFE_INTEGER) return this.fail(TextResult.BEYOND_2_53);
-      batch.pushListItem(value);
-      low = 0;
-      high = 0;
-      filled = 0;
-    }
-    if (position >= end) return this.fail(TextResult.CUT);
-    if (filled !== 0) return this.fail(TextResult.UNKNOWN_FORM);
-    return position + 1;
+    return this.lists.read(field, bytes, start, end, batch, row);
   }
 
   /** Checks that the line had all fields of its kind, and derives those that older forms do not print. */
@@ -498,7 +409,7 @@ export class EventText {
     const missing = REQUIRED_FIELDS[kind]! & ~this.found;
     if (missing !== 0) {
       const otherForm = (this.remarks & TextRemark.UNKNOWN_FIELD) !== 0 && missing !== bit(Field.ATTRS);
-      this.fail(otherForm ? TextResult.UNKNOWN_FORM : TextResult.CUT);
+      this.failure.fail(otherForm ? TextResult.UNKNOWN_FORM : TextResult.CUT);
       return false;
     }
     if (kind === EventKind.MAP || kind === EventKind.UNMAP) return this.completeRange();
@@ -513,7 +424,7 @@ export class EventText {
     this.setDefault(Field.END, end);
     if (this.numbers[Field.END] === end) return true;
     // The last digits of the size are missing: the one way in which both numbers are good and do not fit.
-    this.fail(TextResult.CUT);
+    this.failure.fail(TextResult.CUT);
     return false;
   }
 
@@ -535,128 +446,7 @@ export class EventText {
     batch.v6[row] = ABSENT;
     batch.v7[row] = ABSENT;
   }
-
-  /** `iotlb_inv dmar0: 0x200f2 0xfffff000 0x0 0x0`. */
-  private qiSubmit(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
-    const typeEnd = endOfWord(bytes, start, end);
-    const unitEnd = endOfWord(bytes, typeEnd + 1, end);
-    if (unitEnd >= end) return this.fail(TextResult.CUT);
-    if (bytes[unitEnd - 1] !== COLON) return this.fail(TextResult.UNKNOWN_FORM);
-    batch.v4[row] = Math.max(0, descriptorTypes.find(bytes, start, typeEnd));
-    let position = this.descriptorWord(bytes, unitEnd + 1, end);
-    if (position < 0) return -1;
-    batch.v0[row] = this.number.high >>> 0;
-    batch.v1[row] = this.number.low >>> 0;
-    position = this.descriptorWord(bytes, position + 1, end);
-    if (position < 0) return -1;
-    batch.v2[row] = this.number.high >>> 0;
-    batch.v3[row] = this.number.low >>> 0;
-    for (let word = 2; word < 4; word++) {
-      position = this.descriptorWord(bytes, position + 1, end);
-      if (position < 0) return -1;
-      if (this.number.value !== 0) this.remarks |= TextRemark.DESCRIPTOR_WORDS;
-    }
-    batch.unit[row] = batch.names.units.intern(bytes, typeEnd + 1, unitEnd - 1);
-    batch.v5[row] = ABSENT;
-    batch.v6[row] = ABSENT;
-    batch.v7[row] = ABSENT;
-    return position;
-  }
-
-  private descriptorWord(bytes: Uint8Array, start: number, end: number): number {
-    const position = this.number.hex(bytes, start, end);
-    if (position < 0) return this.badNumber(end);
-    if (position < end && bytes[position] !== SPACE) return this.fail(TextResult.BAD_NUMBER);
-    return position;
-  }
-
-  /** `dmar0/0000:00:02.0 type iotlb did 2 ...` or `dmar0 0000:00:02.0[0] type iotlb did 2 [start-end] ...`. */
-  private cacheTag(kind: EventKind, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
-    const flush = kind >= EventKind.CACHE_TAG_FLUSH_RANGE;
-    let unitEnd = start;
-    while (unitEnd < end && bytes[unitEnd] !== (flush ? SPACE : SLASH)) unitEnd++;
-    const device = unitEnd + 1;
-    const word = endOfWord(bytes, device, end);
-    if (word >= end) return this.fail(TextResult.CUT);
-    let deviceEnd = word;
-    batch.v0[row] = ABSENT;
-    batch.v7[row] = ABSENT;
-    if (flush) {
-      while (deviceEnd > device && bytes[deviceEnd] !== BRACKET_OPEN) deviceEnd--;
-      if (deviceEnd === device || this.number.decimal(bytes, deviceEnd + 1, word) !== word - 1) return this.fail(TextResult.UNKNOWN_FORM);
-      batch.v7[row] = this.number.value;
-    }
-    batch.unit[row] = batch.names.units.intern(bytes, start, unitEnd);
-    if (!sameBytes(bytes, start, unitEnd, device, deviceEnd)) batch.device[row] = batch.names.devices.intern(bytes, device, deviceEnd);
-    for (let column = 1; column < 7; column++) batch.values[column]![row] = ABSENT;
-    let position = word;
-    while (position >= 0 && position < end) {
-      if (bytes[position] === SPACE) position++;
-      else if (bytes[position] === BRACKET_OPEN && flush) position = this.tagRange(bytes, position + 1, end, batch, row);
-      else position = this.tagField(flush, bytes, position, end, batch, row);
-    }
-    if (position < 0) return -1;
-    const last = flush ? batch.v5[row] : batch.v2[row];
-    if (last === ABSENT || batch.v0[row] === ABSENT || batch.v1[row] === ABSENT) return this.fail(TextResult.CUT);
-    return position;
-  }
-
-  /** `[0xfffff000-0xffffffff]`. */
-  private tagRange(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
-    const startEnd = this.number.hex(bytes, start, end);
-    if (startEnd < 0) return this.badNumber(end);
-    if (startEnd < end && bytes[startEnd] !== MINUS) return this.fail(TextResult.BAD_NUMBER);
-    if (Number.isNaN(this.number.value)) return this.fail(TextResult.BEYOND_2_53);
-    batch.v1[row] = this.number.value;
-    const endEnd = this.number.hex(bytes, startEnd + 1, end);
-    if (endEnd < 0) return this.badNumber(end);
-    if (endEnd >= end) return this.fail(TextResult.CUT);
-    if (bytes[endEnd] !== BRACKET_CLOSE) return this.fail(TextResult.BAD_NUMBER);
-    batch.v2[row] = Number.isNaN(this.number.value) ? ALL_ONES : this.number.value;
-    return endEnd + 1;
-  }
-
-  /** A word and its value, separated by one blank. */
-  private tagField(flush: boolean, bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
-    const wordEnd = endOfWord(bytes, start, end);
-    const word = tagWords.find(bytes, start, wordEnd);
-    const valueEnd = endOfWord(bytes, wordEnd + 1, end);
-    if (word < 0) return this.failAt(wordEnd, end, TextResult.UNKNOWN_FORM);
-    if (wordEnd >= end) return this.fail(TextResult.CUT);
-    const column = flush ? FLUSH_COLUMN[word]! : TAG_COLUMN[word]!;
-    if (column < 0) return this.fail(TextResult.UNKNOWN_FORM);
-    if (word === TYPE_WORD) {
-      const type = tagTypes.find(bytes, wordEnd + 1, valueEnd);
-      batch.values[column]![row] = type < 0 ? UNKNOWN_TAG_TYPE : type;
-      return valueEnd;
-    }
-    const position = this.number.either(bytes, wordEnd + 1, valueEnd);
-    if (position !== valueEnd) return this.badNumber(end);
-    if (Number.isNaN(this.number.value)) return this.fail(TextResult.BEYOND_2_53);
-    batch.values[column]![row] = this.number.value;
-    return position;
-  }
-
-  /** `dmar0/0000:00:02.0 seq# 12: text`; the text is a page request in words, of which nothing is kept. */
-  private prqReport(bytes: Uint8Array, start: number, end: number, batch: EventBatch, row: number): number {
-    let unitEnd = start;
-    while (unitEnd < end && bytes[unitEnd] !== SLASH) unitEnd++;
-    const deviceEnd = endOfWord(bytes, unitEnd + 1, end);
-    const label = endOfWord(bytes, deviceEnd + 1, end);
-    if (label >= end) return this.fail(TextResult.CUT);
-    const position = this.number.decimal(bytes, label + 1, end);
-    if (position < 0 || bytes[position] !== COLON) return this.failAt(Math.max(position, label + 1), end, TextResult.UNKNOWN_FORM);
-    batch.unit[row] = batch.names.units.intern(bytes, start, unitEnd);
-    batch.device[row] = batch.names.devices.intern(bytes, unitEnd + 1, deviceEnd);
-    for (let column = 1; column < VALUE_COLUMNS; column++) batch.values[column]![row] = ABSENT;
-    batch.v0[row] = this.number.value;
-    return end;
-  }
 }
-
-/** Value column of each word of `tagWords`, in the flush events and in the others; -1 where it has none. */
-const FLUSH_COLUMN: readonly number[] = [6, 0, 7, -1, 3, 4, 5];
-const TAG_COLUMN: readonly number[] = [3, 0, 1, 2, -1, -1, -1];
 
 function isDecimal(field: Field): boolean {
   switch (field) {
@@ -674,23 +464,8 @@ function isDecimal(field: Field): boolean {
   }
 }
 
-/** End of the word at `start`: a blank, or a control character, which ends the line. */
-function endOfWord(bytes: Uint8Array, start: number, end: number): number {
-  let position = start;
-  while (position < end && bytes[position]! > SPACE) position++;
-  return position;
-}
-
 /** True for a line feed, alone or after a carriage return. */
 function isLineEnd(bytes: Uint8Array, position: number, end: number): boolean {
   const feed = position < end && bytes[position] === CARRIAGE_RETURN ? position + 1 : position;
   return feed < end && bytes[feed] === LINE_FEED;
-}
-
-function sameBytes(bytes: Uint8Array, start: number, end: number, other: number, otherEnd: number): boolean {
-  if (end - start !== otherEnd - other) return false;
-  for (let offset = 0; offset < end - start; offset++) {
-    if (bytes[start + offset] !== bytes[other + offset]) return false;
-  }
-  return true;
 }

@@ -1,5 +1,5 @@
-import { EVENT_FORMS, EVENT_KIND_COUNT } from './event-kind.ts';
 import { escapeBytes } from './byte-text.ts';
+import { EVENT_FORMS, EVENT_KIND_COUNT } from './event-kind.ts';
 
 /** How much a problem takes away from a result. */
 export type Severity = 'info' | 'error' | 'dataLoss';

@@ -5,8 +5,8 @@
  * recording machine could not tell are null in the file and undefined here.
  */
 import { LabError } from 'dmalab-core';
-import { JsonReader, type RegisterHalves } from './json-reader.ts';
 import { escapeText } from './byte-text.ts';
+import { JsonReader, type RegisterHalves } from './json-reader.ts';
 
 /** Byte addresses, both ends included. */
 export interface AddressRange {

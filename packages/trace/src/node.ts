@@ -5,9 +5,9 @@ import { stat } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { assert, LabError } from 'dmalab-core';
+import { escapeText } from './byte-text.ts';
 import type { EventBatch, TraceNames } from './event-batch.ts';
 import type { ImportStatistics } from './import-statistics.ts';
-import { escapeText } from './byte-text.ts';
 import { TraceParser } from './trace-parser.ts';
 
 const CHUNK_BYTES = 256 * 1024;

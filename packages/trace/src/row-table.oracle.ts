@@ -17,7 +17,7 @@ export function rowText(batch: EventBatch, row: number): string {
 }
 
 /** The part of a row that comes from the event's text. */
-export function eventTextOf(batch: EventBatch, row: number): string {
+function eventTextOf(batch: EventBatch, row: number): string {
   const form = eventForm(batch.kind[row]!);
   const parts: string[] = [form.name];
   if (batch.unit[row]! >= 0) parts.push(`unit=${batch.names.units.nameOf(batch.unit[row]!)}`);

@@ -1,11 +1,12 @@
 import { asciiBytes, skipSpaces } from './byte-text.ts';
 import { EventBatch, TraceNames } from './event-batch.ts';
 import { EVENT_FORMS, type EventKind, eventForm } from './event-kind.ts';
-import { EventText, TextRemark, TextResult } from './event-text.ts';
+import { EventText } from './event-text.ts';
 import { ImportStatistics, type LineCause } from './import-statistics.ts';
 import { refuseMagic, refuseTraceless, refuseUnreadable } from './input-refusal.ts';
 import { HeaderResult, LineHeader } from './line-header.ts';
 import { OtherLine, OtherLines } from './other-line.ts';
+import { TextRemark, TextResult } from './text-result.ts';
 import { WordTable } from './word-table.ts';
 
 const LINE_FEED = 0x0a;

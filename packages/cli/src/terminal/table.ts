@@ -14,21 +14,34 @@ export interface TableColumn {
 /** A row of cells, a line of text across the table, or a rule under the figures. */
 export type TableRow = readonly string[] | { readonly across: string } | 'rule';
 
-const GAP = 2;
-const INDENT = 0;
+const WIDE_GAP = 2;
+const NARROW_GAP = 1;
 
-/** Lays a table out. @returns its lines, and a sentence when columns had to go */
+/**
+ * Lays a table out, with two blanks between columns or, where that is too wide, with one.
+ *
+ * @returns its lines, and a sentence when columns had to go
+ */
 export function tableLines(columns: readonly TableColumn[], rows: readonly TableRow[], width: number): string[] {
   const widths = columns.map((column, index) => columnWidth(column, index, rows));
-  const kept = keptColumns(columns, widths, width);
-  const lines = [...titleLines(columns, widths, kept), ...rows.map((row) => rowLine(row, columns, widths, kept))];
+  const all = columns.map((_, index) => index);
+  const gap = totalWidth(widths, all, WIDE_GAP) <= width ? WIDE_GAP : NARROW_GAP;
+  const kept = keptColumns(columns, widths, gap, width);
+  const layout: Layout = { columns, widths, kept, gap };
+  const lines = [...titleLines(layout), ...rows.map((row) => rowLine(row, layout))];
   const left = columns.filter((_, index) => !kept.includes(index)).map(({ title }) => title.filter((word) => word !== '').join(' '));
   if (left.length === 0) return lines;
-  const needed = totalWidth(
-    widths,
-    columns.map((_, index) => index),
-  );
-  return [...lines, ...wrapped(`left out at ${width} columns: ${left.join(', ')} (needs ${needed}, or --json)`, width, INDENT)];
+  const needed = totalWidth(widths, all, gap);
+  return [...lines, ...wrapped(`left out at ${width} columns: ${left.join(', ')} (needs ${needed}, or --json)`, width, 0)];
+}
+
+/** Which columns are printed and how wide. */
+interface Layout {
+  readonly columns: readonly TableColumn[];
+  readonly widths: readonly number[];
+  /** Indexes of the columns that are printed. */
+  readonly kept: readonly number[];
+  readonly gap: number;
 }
 
 function columnWidth(column: TableColumn, index: number, rows: readonly TableRow[]): number {
@@ -38,9 +51,9 @@ function columnWidth(column: TableColumn, index: number, rows: readonly TableRow
   return width;
 }
 
-function keptColumns(columns: readonly TableColumn[], widths: readonly number[], width: number): number[] {
+function keptColumns(columns: readonly TableColumn[], widths: readonly number[], gap: number, width: number): number[] {
   const kept = columns.map((_, index) => index);
-  while (totalWidth(widths, kept) > width) {
+  while (totalWidth(widths, kept, gap) > width) {
     const worst = kept.reduce((a, b) => (columns[b]!.dropOrder >= columns[a]!.dropOrder ? b : a));
     if (columns[worst]!.dropOrder === 0) break;
     kept.splice(kept.indexOf(worst), 1);
@@ -48,34 +61,35 @@ function keptColumns(columns: readonly TableColumn[], widths: readonly number[],
   return kept;
 }
 
-function totalWidth(widths: readonly number[], kept: readonly number[]): number {
-  return kept.reduce((sum, index) => sum + widths[index]!, 0) + GAP * (kept.length - 1);
+function totalWidth(widths: readonly number[], kept: readonly number[], gap: number): number {
+  return kept.reduce((sum, index) => sum + widths[index]!, 0) + gap * (kept.length - 1);
 }
 
-function titleLines(columns: readonly TableColumn[], widths: readonly number[], kept: readonly number[]): string[] {
+function titleLines(layout: Layout): string[] {
+  const { columns } = layout;
   const height = Math.max(...columns.map(({ title }) => title.length));
   const lines: string[] = [];
   for (let line = 0; line < height; line++) {
     const cells = columns.map(({ title }) => title[line - (height - title.length)] ?? '');
-    lines.push(joinCells(cells, columns, widths, kept));
+    lines.push(joinCells(cells, layout));
   }
   return lines;
 }
 
-function rowLine(row: TableRow, columns: readonly TableColumn[], widths: readonly number[], kept: readonly number[]): string {
+function rowLine(row: TableRow, layout: Layout): string {
   if (row === 'rule') {
-    const dashes = columns.map(({ align }, index) => (index > 0 && align === 'right' ? '-'.repeat(widths[index]!) : ''));
-    return joinCells(dashes, columns, widths, kept);
+    const dashes = layout.columns.map(({ align }, index) => (align === 'right' ? '-'.repeat(layout.widths[index]!) : ''));
+    return joinCells(dashes, layout);
   }
-  return isCells(row) ? joinCells(row.map(asciiText), columns, widths, kept) : asciiText(row.across);
+  return isCells(row) ? joinCells(row.map(asciiText), layout) : asciiText(row.across);
 }
 
-function joinCells(cells: readonly string[], columns: readonly TableColumn[], widths: readonly number[], kept: readonly number[]): string {
+function joinCells(cells: readonly string[], { columns, widths, kept, gap }: Layout): string {
   const padded = kept.map((index) => {
     const cell = cells[index] ?? '';
     return columns[index]!.align === 'right' ? cell.padStart(widths[index]!) : cell.padEnd(widths[index]!);
   });
-  return padded.join(' '.repeat(GAP)).trimEnd();
+  return padded.join(' '.repeat(gap)).trimEnd();
 }
 
 function isCells(row: TableRow): row is readonly string[] {

@@ -1,10 +1,10 @@
 /** `dmalab verify TRACE`: does the model decide as the kernel did? */
-import { type CheckRow, checkIds, createVerifier, type Recording, type VerifyResult, verifyScope } from 'dmalab-lab';
+import { type CheckRow, checkIds, createVerifier, type Recording, type VerifyResult } from 'dmalab-lab';
 import { openRecording } from 'dmalab-lab/node';
 import { ExitCode } from '../exit-code.ts';
 import { EXIT_INTERRUPTED, type Interruption } from '../interruption.ts';
 import { type AssemblyReport, type DataReport, dataDetailLines, dataLines } from '../report/data-report.ts';
-import { firstLossLine, type RecordingReport, reachedText, recordingReport } from '../report/recording-report.ts';
+import { type RecordingReport, reachedText, recordingReport } from '../report/recording-report.ts';
 import { traceLinesAround, traceLineTexts } from '../report/trace-lines.ts';
 import {
   checkTableLines,
@@ -61,14 +61,7 @@ export async function verify(trace: string, options: VerifyOptions, terminal: Te
     },
   });
   const { statistics } = recording;
-  const scope = {
-    ...verifyScope(recording.facts, recording.inference, Number.POSITIVE_INFINITY),
-    /** Losses become known while the trace is read; the importer is always ahead of the verifier. */
-    get lossLine(): number {
-      return firstLossLine(statistics);
-    },
-  };
-  const verifier = createVerifier(recording.machine(), recording.names, scope);
+  const verifier = createVerifier(recording);
   for await (const batch of interruption.until(recording.batches())) verifier.push(batch);
   bar.clear();
   const counters = 'assembler' in verifier ? verifier.assembler.counters : undefined;

@@ -116,7 +116,33 @@ export class DmaCallTable {
         result: 'f64',
         free: 'u32',
       },
-      (columns) => Object.assign(this, columns),
+      (columns) => {
+        this.kind = columns.kind;
+        this.program = columns.program;
+        this.position = columns.position;
+        this.device = columns.device;
+        this.domain = columns.domain;
+        this.cpu = columns.cpu;
+        this.direction = columns.direction;
+        this.attrs = columns.attrs;
+        this.unwinding = columns.unwinding;
+        this.flushing = columns.flushing;
+        this.ring = columns.ring;
+        this.phys = columns.phys;
+        this.original = columns.original;
+        this.bytes = columns.bytes;
+        this.iovaPfn = columns.iovaPfn;
+        this.pages = columns.pages;
+        this.slots = columns.slots;
+        this.gatherStart = columns.gatherStart;
+        this.gatherEnd = columns.gatherEnd;
+        this.mappedBytes = columns.mappedBytes;
+        this.freedTables = columns.freedTables;
+        this.entries = columns.entries;
+        this.entry = columns.entry;
+        this.result = columns.result;
+        this.free = columns.free;
+      },
     );
     arena.table('calls.scalars', SCALARS, { scalar: 'u32' }, (columns) => {
       this.scalar = columns.scalar;
@@ -126,7 +152,13 @@ export class DmaCallTable {
       'calls.entries',
       callsMax * entriesMax,
       { entryPhys: 'f64', entryBytes: 'f64', entryPadded: 'f64', entryDmaAddr: 'f64', entryDmaBytes: 'f64' },
-      (columns) => Object.assign(this, columns),
+      (columns) => {
+        this.entryPhys = columns.entryPhys;
+        this.entryBytes = columns.entryBytes;
+        this.entryPadded = columns.entryPadded;
+        this.entryDmaAddr = columns.entryDmaAddr;
+        this.entryDmaBytes = columns.entryDmaBytes;
+      },
     );
     this.fillFree(0);
   }

@@ -506,6 +506,23 @@ describe('state', () => {
     expect(hashes[0]).toBe(hashes[1]);
   });
 
+  test('emptied magazines and depots leave nothing behind', () => {
+    const hashes = [false, true].map((reversed) => {
+      const arena = new StateArena();
+      const domain = new IovaDomain(arena, { ...iovaDomainParameters('6.12', 1), magazineSize: 2, rcacheBins: 1 });
+      const pfns = [0, 1, 2, 3, 4].map(() => domain.allocIovaFast(1, 0xfffff, true, 0));
+      if (reversed) pfns.reverse();
+      for (const pfn of pfns) domain.freeIovaFast(pfn, 1, 0);
+      expect(domain.depotSize(0)).toBe(1);
+      const taken = pfns.map(() => domain.allocIovaFast(1, 0xfffff, true, 0));
+      expect(domain.cachedPages()).toBe(0);
+      for (const pfn of taken) domain.freeIova(pfn);
+      expect(domain.nodeCount).toBe(0);
+      return arena.hash();
+    });
+    expect(hashes[0]).toBe(hashes[1]);
+  });
+
   test('two domains share an arena under two names', () => {
     const arena = new StateArena();
     const first = new IovaDomain(arena, iovaDomainParameters('6.12', 1), 'first');

@@ -143,7 +143,7 @@ export class IovaTree {
     else scalar[RESERVED_NODES]--;
     scalar[NODES]--;
     ranges.remove();
-    if (lo === scalar[CACHED32_LO] || (lo >= scalar[CACHED32_LO])) {
+    if (lo === scalar[CACHED32_LO] || (hi < this.dma32BitPfn && lo >= scalar[CACHED32_LO])) {
       scalar[CACHED32_LO] = ranges.aboveLo;
       scalar[CACHED32_HI] = ranges.aboveHi;
     }

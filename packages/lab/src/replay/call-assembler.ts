@@ -97,6 +97,21 @@ export class CallAssembler {
     }
   }
 
+  /**
+   * The consumer is done with a call that has no API line at its end: lines of the context from `seq` on (Infinity for
+   * none yet) are not its own, even if they were taken for it.
+   */
+  detach(call: number, context: number, seq: number): void {
+    const { lines } = this;
+    const state = this.states[context];
+    if (state.tailCall === call) state.tailCall = -1;
+    if (state.unwindingCall === call) this.endUnwinding(state);
+    if (seq < lines.head || seq >= lines.tail) return;
+    for (let line = seq; line >= 0; line = lines.next[line & lines.mask]) {
+      if (lines.call[line & lines.mask] === call && lines.state[line & lines.mask] === LineState.IN_CALL) this.stand(line);
+    }
+  }
+
   private place(seq: number, context: number, state: ContextState, kind: number): void {
     switch (kind) {
       case EventKind.BOUNCED:
@@ -176,8 +191,7 @@ export class CallAssembler {
       this.join(seq, state.unwindingCall);
       return;
     }
-    state.unwinding.length = 0;
-    state.unwindingCall = -1;
+    this.endUnwinding(state);
     state.open.push(seq);
   }
 
@@ -431,8 +445,7 @@ export class CallAssembler {
       if (lines.kind[seq & lines.mask] === EventKind.MAP) calls.mapLines[call].push(seq);
     }
     state.open.length = 0;
-    state.unwinding.length = 0;
-    state.unwindingCall = -1;
+    this.endUnwinding(state);
   }
 
   private join(seq: number, call: number): void {
@@ -446,6 +459,7 @@ export class CallAssembler {
   private stand(seq: number): void {
     const { lines } = this;
     lines.state[seq & lines.mask] = LineState.ALONE;
+    lines.call[seq & lines.mask] = -1;
   }
 
   /** The first `count` open lines of a context belong to no call. */
@@ -460,7 +474,14 @@ export class CallAssembler {
     if (count > 0) state.open.splice(0, count);
   }
 
+  private endUnwinding(state: ContextState): void {
+    state.unwinding.length = 0;
+    state.unwindingCall = -1;
+  }
+
+  /** A line that neither the call whose API line came first nor a failed list can have. */
   private closeTail(state: ContextState): void {
+    if (state.unwinding.length === 0) state.unwindingCall = -1;
     if (state.tailCall < 0) return;
     if (state.undecidedHash >= 0) this.decideUnmapSg(state, -1);
     state.tailCall = -1;

@@ -62,7 +62,6 @@ class OpenRecording implements Recording {
   readonly description: MachineDescription | undefined;
   readonly inference: MachineInference;
   readonly facts: TraceFacts;
-  readonly facts: TraceFacts;
   private readonly input: TraceInput;
   private readonly onProgress: OpenRecordingOptions['onProgress'];
 
@@ -76,7 +75,6 @@ class OpenRecording implements Recording {
     this.input = input;
     this.machineFile = machineFile;
     this.description = description;
-    this.facts = facts;
     this.facts = facts;
     this.inference = inferMachine(facts, description);
     this.onProgress = onProgress;

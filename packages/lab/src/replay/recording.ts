@@ -21,8 +21,6 @@ export interface Recording {
   readonly inference: MachineInference;
   /** What the pass before has seen: all events, or so many of the first ones as were needed. */
   readonly facts: TraceFacts;
-  /** What the first pass saw. */
-  readonly facts: TraceFacts;
   readonly names: TraceNames;
   /** Complete once `batches` has ended. */
   readonly statistics: ImportStatistics;

@@ -151,9 +151,9 @@ export class Verifier {
     this.machine.observations.nowNs = lines.timeNs[at];
     if (this.depotDue.length > 0) this.runDueDepotWork(seq, lines.timeNs[at]);
     this.orders.close(context, seq);
-    const call = lines.state[at] === LineState.IN_CALL ? lines.call[at] : -1;
     const tail = this.tails[context] ?? -1;
-    if (tail >= 0 && tail !== call && !this.continuesTail(tail, seq)) this.closeTail(context, seq);
+    if (tail >= 0 && tail !== lines.call[at] && !this.continuesTail(tail, seq)) this.closeTail(context, seq);
+    const call = lines.state[at] === LineState.IN_CALL ? lines.call[at] : -1;
     if (call >= 0) this.lineOfCall(seq, call, context);
     else this.lineAlone(seq, context);
   }
@@ -169,8 +169,8 @@ export class Verifier {
       return;
     }
     const run = this.runOfCall[call] ?? this.beginRun(call, seq);
+    if (calls.apiFirst[call] === 1 || calls.rebuilt[call] === 1) this.tails[context] = call;
     if (calls.apiFirst[call] === 1 && isApi) {
-      this.tails[context] = call;
       this.settle(run, seq, seq, this.nextLine(seq));
       return;
     }
@@ -181,10 +181,6 @@ export class Verifier {
       return;
     }
     this.outcome(run, seq);
-    if (calls.rebuilt[call] === 1 && calls.lastSeq[call] === seq) {
-      this.complete(run, call, this.nextLine(seq));
-      this.endRun(run, call);
-    }
   }
 
   /** A line inside a call: the engine performs the step that writes it, then what follows unseen. */
@@ -295,6 +291,7 @@ export class Verifier {
     this.tails[context] = -1;
     const run = this.runOfCall[call]!;
     this.complete(run, call, seq);
+    this.assembler.detach(call, context, seq);
     this.endRun(run, call);
   }
 
@@ -788,12 +785,16 @@ export class Verifier {
       return;
     }
     if (this.entriesTruncated(call)) {
-      this.checks.notComparable('address');
+      const predicted = this.dma.calls.entryDmaAddr[run.frame * this.dma.calls.entriesMax];
+      const recorded = lines.list[lines.dmaAddrs[at] & lines.listMask];
+      if (predicted === recorded) this.checks.equal('address');
+      else this.differ('address', seq, formatAddress(predicted), formatAddress(recorded));
       return;
     }
     this.compareSegments(run, seq, result);
   }
 
+  /** The kernel prints 128 entries of a list at most: of a longer one only the first address is compared. */
   private entriesTruncated(call: number): boolean {
     const { lines, calls } = this.assembler;
     const at = calls.apiSeq[call] & lines.mask;

@@ -5,18 +5,22 @@ import { Verifier, type VerifyScope } from './verifier.ts';
 import type { VerifyResult } from './verify-result.ts';
 
 /**
- * Replays a recording and compares the model's decisions with the kernel's.
- *
- * Goes over `recording.batches` once. With `dma:*` events calls and outcomes are compared, without them outcomes alone.
+ * Replays a recording and compares the model's decisions with the kernel's. Goes over `recording.batches` once.
  */
 export async function verifyRecording(recording: Recording): Promise<VerifyResult> {
-  const scope = scopeOf(recording);
-  const machine = recording.machine();
-  const verifier = scope.apiLines
-    ? new Verifier(machine, recording.names, scope)
-    : new OutcomeVerifier(machine, recording.names, scope);
+  const verifier = createVerifier(recording);
   for await (const batch of recording.batches()) verifier.push(batch);
   return verifier.finish();
+}
+
+/**
+ * The verifier for a recording, for callers that take its batches themselves: of calls and outcomes, or, without `dma:*`
+ * events, of outcomes alone.
+ */
+export function createVerifier(recording: Recording): Verifier | OutcomeVerifier {
+  const scope = scopeOf(recording);
+  const machine = recording.machine();
+  return scope.apiLines ? new Verifier(machine, recording.names, scope) : new OutcomeVerifier(machine, recording.names, scope);
 }
 
 /** What the recording lets us compare. */

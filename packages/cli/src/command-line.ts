@@ -1,0 +1,189 @@
+/** The verbs and their options; what they do is in `verbs/`. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { LabError } from 'dmalab-core';
+import { ExitCode } from './exit-code.ts';
+import { EXIT_INTERRUPTED, Interrupted, Interruption } from './interruption.ts';
+import { parseLineHandle } from './terminal/format.ts';
+import type { Terminal } from './terminal/terminal.ts';
+import { wrapped } from './terminal/wrap.ts';
+import { usageError } from './usage.ts';
+import { compare, type CompareOptions } from './verbs/compare.ts';
+import { verify, type VerifyOptions } from './verbs/verify.ts';
+
+const EXIT_CODES = 'Exit codes: 0 fine, 1 a check failed, 2 wrong usage, 3 unreadable input, 130 interrupted.';
+const TRACE = 'kernel trace as text, plain or gzip; - for standard input';
+const MACHINE = 'machine description; default: X.machine.json beside X.trace.gz';
+/** Indentation of continuation lines of an error: under the texts after its labels. */
+const ERROR_INDENT = 12;
+
+/**
+ * Runs one command.
+ *
+ * @param args  the words after the program's name
+ * @returns the exit code
+ */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
+  const interruption = new Interruption();
+  const release = interruption.listen();
+  let exitCode: number = ExitCode.FINE;
+  const program = commandProgram(terminal, interruption, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return failed(error, terminal);
+  } finally {
+    release();
+  }
+}
+
+function commandProgram(terminal: Terminal, interruption: Interruption, done: (exitCode: number) => void): Command {
+  const program = prepared(new Command('dmalab'), terminal);
+  program
+    .description('Replays a recorded DMA trace of a Linux machine through protection policies.')
+    .version(`dmalab ${version()}`, '-V, --version', 'print the version')
+    .helpCommand('help [verb]', 'help for a verb')
+    .addHelpText('after', examples(['dmalab compare dock.trace.gz', 'dmalab verify dock.trace.gz --json']));
+
+  prepared(program.command('compare'), terminal)
+    .summary('count what each policy would have done on this trace')
+    .description('Replays the calls of a trace under each policy and counts what it does: the first row is the machine as recorded.')
+    .argument('<trace>', TRACE)
+    .option('--machine <file>', MACHINE)
+    .option('--device <list>', 'devices that get the policies: untrusted, all, or addresses like 01:00.0,02:00.0', 'all')
+    .option('--policy <list>', 'policies to compare, separated by commas (default: all)')
+    .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
+    .option('--by-device', 'a row for each device under each policy')
+    .option('--sizes', 'mappings by size and alignment')
+    .option('--figures', 'every figure, policies as columns')
+    .option('--data', 'everything behind the DATA lines')
+    .option('--json', 'one documented object instead of text')
+    .addHelpText(
+      'after',
+      examples([
+        'dmalab compare dock.trace.gz',
+        'dmalab compare dock.trace.gz --device untrusted --by-device',
+        'dmalab compare dock.trace.gz --policy bounce-strict --pool 1024,4',
+        'zcat dock.trace.gz | dmalab compare - --machine dock.machine.json',
+      ]),
+    )
+    .action(async (trace: string, options: CompareOptions) => done(await compare(trace, options, terminal, interruption)));
+
+  prepared(program.command('verify'), terminal)
+    .summary('check that the model decides as the recorded kernel did')
+    .description('Predicts what the kernel did for each recorded DMA call, and shows the first prediction that differs.')
+    .argument('<trace>', TRACE)
+    .option('--machine <file>', MACHINE)
+    .option('--windows', 'list every window in which an order had to be chosen')
+    .option('--differences', 'list every difference')
+    .option('--at <line>', 'also show the trace around a line: L41,207 or 41207', readLine)
+    .option('--data', 'everything behind the DATA lines')
+    .option('--json', 'one documented object instead of text')
+    .addHelpText('after', examples(['dmalab verify dock.trace.gz', 'dmalab verify dock.trace.gz --at L41,207', 'dmalab verify - < dock.trace']))
+    .action(async (trace: string, options: VerifyOptions) => done(await verify(trace, options, terminal, interruption)));
+  return program;
+}
+
+/** Help goes to the terminal, errors become exceptions that know their command. */
+function prepared(command: Command, terminal: Terminal): Command {
+  return command
+    .exitOverride((error) => {
+      throw new CommandRefusal(command, error);
+    })
+    .configureHelp({ helpWidth: terminal.columns, sortSubcommands: false })
+    .configureOutput({
+      writeOut: (text) => terminal.print(text.trimEnd().split('\n')),
+      writeErr: (text) => terminal.remark(text.trimEnd().split('\n')),
+      outputError: () => {},
+    })
+    .helpOption('-h, --help', 'help for this verb');
+}
+
+class CommandRefusal extends Error {
+  readonly command: Command;
+  readonly refused: CommanderError;
+
+  constructor(command: Command, refused: CommanderError) {
+    super(refused.message);
+    this.command = command;
+    this.refused = refused;
+  }
+}
+
+/** Prints what went wrong. @returns the exit code */
+function failed(error: unknown, terminal: Terminal): number {
+  if (error instanceof Interrupted) {
+    terminal.remark(['INTERRUPTED  nothing was reached yet']);
+    return EXIT_INTERRUPTED;
+  }
+  if (error instanceof CommandRefusal) {
+    const usage = refusalError(error);
+    return usage === undefined ? helpExit(error.refused) : failed(usage, terminal);
+  }
+  if (error instanceof LabError) {
+    terminal.remark(
+      error
+        .toText()
+        .split('\n')
+        .flatMap((line) => wrapped(line, terminal.columns, ERROR_INDENT)),
+    );
+    return /^(TRC|MCH)/.test(error.code) ? ExitCode.UNREADABLE_INPUT : ExitCode.WRONG_USAGE;
+  }
+  throw error;
+}
+
+/** Help that was asked for is fine; help because no verb was given is not. */
+function helpExit(refused: CommanderError): number {
+  return refused.exitCode === 0 ? ExitCode.FINE : ExitCode.WRONG_USAGE;
+}
+
+function refusalError({ command, refused }: CommandRefusal): LabError | undefined {
+  const name = commandName(command);
+  const help = `see ${name} --help`;
+  const word = /'([^']*)'/.exec(refused.message)?.[1] ?? '';
+  switch (refused.code) {
+    case 'commander.unknownCommand':
+      return usageError('USE001', 'There is no such verb.', word, verbsOf(command), help);
+    case 'commander.unknownOption':
+      return usageError('USE002', 'There is no such option.', word, optionsOf(command), help);
+    case 'commander.missingArgument':
+      return usageError('USE003', 'The trace is missing.', 'no argument', `${name} TRACE`, help);
+    case 'commander.optionMissingArgument':
+      return usageError('USE004', 'An option lacks its value.', word.replace(/^.*(?=--)/, ''), 'a value after the option', help);
+    case 'commander.excessArguments':
+      return usageError('USE005', 'There are too many arguments.', refused.message.replace(/^error: /, ''), `${name} TRACE`, help);
+    default:
+      return undefined;
+  }
+}
+
+function commandName(command: Command): string {
+  return command.parent === null ? command.name() : `${commandName(command.parent)} ${command.name()}`;
+}
+
+function verbsOf(command: Command): string[] {
+  return command.commands.map((verb) => verb.name());
+}
+
+function optionsOf(command: Command): string[] {
+  return [...command.options.map((option) => option.long ?? option.flags), '--help'];
+}
+
+function readLine(text: string): number {
+  const line = parseLineHandle(text);
+  if (line === undefined)
+    throw usageError('USE006', 'This is no line of a trace.', text, 'a line number like L41,207 or 41207', 'take one that verify printed');
+  return line;
+}
+
+function examples(lines: readonly string[]): string {
+  return ['', 'Examples:', ...lines.map((line) => `  ${line}`), '', EXIT_CODES].join('\n');
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown';
+}
