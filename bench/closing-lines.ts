@@ -88,8 +88,8 @@ class ClosingWriter {
     const isList = event === EventKind.DMA_UNMAP_SG;
     const direction = isFree ? Direction.BIDIRECTIONAL : mappings.direction[mapping];
     if (isFree || isList) this.apiLine(event, assembler, mapping, direction, origin);
-    const device = index < 0 ? null : this.machine.devices[index];
-    if (device !== null && device.policy.translated) {
+    const device = index < 0 ? undefined : this.machine.devices[index];
+    if (device?.policy.translated) {
       const { dmaAddr, bytes } = isList
         ? mappings.segments[mapping]!
         : { dmaAddr: [mappings.dmaAddr[mapping]], bytes: [mappings.bytes[mapping]] };
@@ -137,7 +137,8 @@ class ClosingWriter {
     for (let row = 0; row < log.length; row++) {
       const [a, b, c, d, e] = [log.a[row], log.b[row], log.c[row], log.d[row], log.e[row]];
       if (log.kind[row] === Observed.DESCRIPTOR_SUBMITTED) this.line(EventKind.QI_SUBMIT, -1, NO_DIRECTION, [a, b, c, d, b & 0xf]);
-      else if (log.kind[row] === Observed.CACHE_TAG_FLUSH_ALL) this.line(EventKind.CACHE_TAG_FLUSH_ALL, -1, NO_DIRECTION, [domainId, 0, 1, 0]);
+      else if (log.kind[row] === Observed.CACHE_TAG_FLUSH_ALL)
+        this.line(EventKind.CACHE_TAG_FLUSH_ALL, -1, NO_DIRECTION, [domainId, 0, 1, 0]);
       else if (log.kind[row] === Observed.CACHE_TAG_FLUSH_RANGE)
         this.line(EventKind.CACHE_TAG_FLUSH_RANGE, -1, NO_DIRECTION, [domainId, a, b, c, d, e, 0, 0]);
     }

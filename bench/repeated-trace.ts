@@ -33,7 +33,7 @@ export class RepeatedTrace {
     for (let start = 0; start < whole.length; ) {
       const lineEnd = whole.indexOf(LINE_FEED, start);
       const end = lineEnd < 0 ? whole.length : lineEnd + 1;
-      if (whole[start] === HASH) header.push(whole.latin1Slice(start, end));
+      if (whole[start] === HASH) header.push(whole.toString('latin1', start, end));
       else if (end - start > 2) starts.push(start, end);
       start = end;
     }
@@ -68,7 +68,7 @@ export class RepeatedTrace {
     for (let line = 0; line < this.lines; line++) {
       const columns = points[line] - fields[line];
       length += text.copy(out, length, starts[line * 2], fields[line]);
-      length += out.latin1Write(String(this.seconds[line] + shift).padStart(columns), length);
+      length += out.write(String(this.seconds[line] + shift).padStart(columns), length, 'latin1');
       length += text.copy(out, length, points[line], starts[line * 2 + 1]);
     }
     return out.subarray(0, length);
@@ -76,7 +76,7 @@ export class RepeatedTrace {
 
   private findTime(line: number): void {
     const start = this.starts[line * 2];
-    const match = TIME.exec(this.text.latin1Slice(start, this.starts[line * 2 + 1]));
+    const match = TIME.exec(this.text.toString('latin1', start, this.starts[line * 2 + 1]));
     if (match === null) throw new Error(`no time in line ${line + 1} of the events`);
     const point = start + match.index + match[0].lastIndexOf('.');
     let field = point - match[1].length;

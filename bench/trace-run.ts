@@ -2,9 +2,9 @@
  * Runs one verb over a trace file in this process and prints one JSON line: events, seconds, events per second,
  * CPU seconds of the process, peak memory. A fresh process for each run, since peak memory never goes down.
  *
- *     tsx --conditions=source bench/trace-run.ts import|verify TRACE
+ *     tsx --conditions=source bench/trace-run.ts import|verify|compare TRACE
  */
-import { verifyRecording } from 'dmalab-lab';
+import { compareRecording, verifyRecording } from 'dmalab-lab';
 import { openRecording } from 'dmalab-lab/node';
 import { dataGrade } from 'dmalab-trace';
 import { openTrace } from 'dmalab-trace/node';
@@ -20,7 +20,7 @@ interface TraceRun {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-const runs: Readonly<Record<string, (path: string) => Promise<TraceRun>>> = { import: importOnly, verify };
+const runs: Readonly<Record<string, (path: string) => Promise<TraceRun>>> = { import: importOnly, verify, compare };
 
 const [verb, path] = process.argv.slice(2);
 const run = runs[verb];
@@ -31,7 +31,18 @@ if (run === undefined || path === undefined) {
   const { events, seconds, detail } = await run(path);
   const { user, system } = process.cpuUsage();
   const peakRssMib = Math.round((process.resourceUsage().maxRSS * KIB) / MIB);
-  console.log(JSON.stringify({ verb, path, events, seconds, eventsPerSecond: Math.round(events / seconds), cpuSeconds: (user + system) / 1e6, peakRssMib, ...detail }));
+  console.log(
+    JSON.stringify({
+      verb,
+      path,
+      events,
+      seconds,
+      eventsPerSecond: Math.round(events / seconds),
+      cpuSeconds: (user + system) / 1e6,
+      peakRssMib,
+      ...detail,
+    }),
+  );
 }
 
 async function importOnly(path: string): Promise<TraceRun> {
@@ -50,6 +61,14 @@ async function verify(path: string): Promise<TraceRun> {
   const differ = checks.reduce((sum, check) => sum + check.differ, 0);
   const detail = { grade: recording.grade().level, differ, windowCount, unknownMappings, strayLines };
   return { events: recording.statistics.events, seconds, detail };
+}
+
+async function compare(path: string): Promise<TraceRun> {
+  const recording = await openRecording(path);
+  const started = performance.now();
+  const { data, rows } = await compareRecording(recording);
+  const seconds = secondsSince(started);
+  return { events: recording.statistics.events, seconds, detail: { grade: data.level, rows: rows.length } };
 }
 
 function secondsSince(started: number): number {

@@ -1,19 +1,23 @@
 /** The verbs and their options; what they do is in `verbs/`. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
-import { LabError } from 'dmalab-core';
+import { Command, type CommanderError } from 'commander';
+import { LabError, policies } from 'dmalab-core';
 import { ExitCode } from './exit-code.ts';
 import { EXIT_INTERRUPTED, Interrupted, Interruption } from './interruption.ts';
-import { parseLineHandle } from './terminal/format.ts';
+import { parseLineHandle, secondsText } from './terminal/format.ts';
 import type { Terminal } from './terminal/terminal.ts';
 import { wrapped } from './terminal/wrap.ts';
 import { usageError } from './usage.ts';
-import { compare, type CompareOptions } from './verbs/compare.ts';
-import { verify, type VerifyOptions } from './verbs/verify.ts';
+import { type CompareOptions, compare } from './verbs/compare.ts';
+import { type VerifyOptions, verify } from './verbs/verify.ts';
 
 const EXIT_CODES = 'Exit codes: 0 fine, 1 a check failed, 2 wrong usage, 3 unreadable input, 130 interrupted.';
 const TRACE = 'kernel trace as text, plain or gzip; - for standard input';
 const MACHINE = 'machine description; default: X.machine.json beside X.trace.gz';
+/** Codes of errors that lie in the input: trace, machine description, a trace that has no calls. Others are wrong usage. */
+const UNREADABLE = /^(TRC|MCH|CMP005)/;
+/** A person at a terminal is told how long the work took from here on; a pipe never is, so that its bytes repeat. */
+const TOLD_SECONDS = 1;
 /** Indentation of continuation lines of an error: under the texts after its labels. */
 const ERROR_INDENT = 12;
 
@@ -30,8 +34,11 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   const program = commandProgram(terminal, interruption, (code) => {
     exitCode = code;
   });
+  const startedMs = performance.now();
   try {
     await program.parseAsync([...args], { from: 'user' });
+    const tookSeconds = (performance.now() - startedMs) / 1000;
+    if (terminal.progressStream !== undefined && tookSeconds >= TOLD_SECONDS) terminal.remark([`took   ${secondsText(tookSeconds)}`]);
     return exitCode;
   } catch (error) {
     return failed(error, terminal);
@@ -44,6 +51,8 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
   const program = prepared(new Command('dmalab'), terminal);
   program
     .description('Replays a recorded DMA trace of a Linux machine through protection policies.')
+    .usage('<verb> [options] TRACE')
+    .commandsGroup('Verbs:')
     .version(`dmalab ${version()}`, '-V, --version', 'print the version')
     .helpCommand('help [verb]', 'help for a verb')
     .addHelpText('after', examples(['dmalab compare dock.trace.gz', 'dmalab verify dock.trace.gz --json']));
@@ -51,10 +60,11 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
   prepared(program.command('compare'), terminal)
     .summary('count what each policy would have done on this trace')
     .description('Replays the calls of a trace under each policy and counts what it does: the first row is the machine as recorded.')
-    .argument('<trace>', TRACE)
+    .usage('[options] TRACE')
+    .argument('<TRACE>', TRACE)
     .option('--machine <file>', MACHINE)
     .option('--device <list>', 'devices that get the policies: untrusted, all, or addresses like 01:00.0,02:00.0', 'all')
-    .option('--policy <list>', 'policies to compare, separated by commas (default: all)')
+    .option('--policy <list>', `policies to compare, of ${policies.map(({ name }) => name).join(',')} (default: all)`)
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
     .option('--by-device', 'a row for each device under each policy')
     .option('--sizes', 'mappings by size and alignment')
@@ -75,14 +85,18 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
   prepared(program.command('verify'), terminal)
     .summary('check that the model decides as the recorded kernel did')
     .description('Predicts what the kernel did for each recorded DMA call, and shows the first prediction that differs.')
-    .argument('<trace>', TRACE)
+    .usage('[options] TRACE')
+    .argument('<TRACE>', TRACE)
     .option('--machine <file>', MACHINE)
     .option('--windows', 'list every window in which an order had to be chosen')
     .option('--differences', 'list every difference')
     .option('--at <line>', 'also show the trace around a line: L41,207 or 41207', readLine)
     .option('--data', 'everything behind the DATA lines')
     .option('--json', 'one documented object instead of text')
-    .addHelpText('after', examples(['dmalab verify dock.trace.gz', 'dmalab verify dock.trace.gz --at L41,207', 'dmalab verify - < dock.trace']))
+    .addHelpText(
+      'after',
+      examples(['dmalab verify dock.trace.gz', 'dmalab verify dock.trace.gz --at L41,207', 'dmalab verify - < dock.trace']),
+    )
     .action(async (trace: string, options: VerifyOptions) => done(await verify(trace, options, terminal, interruption)));
   return program;
 }
@@ -93,13 +107,13 @@ function prepared(command: Command, terminal: Terminal): Command {
     .exitOverride((error) => {
       throw new CommandRefusal(command, error);
     })
-    .configureHelp({ helpWidth: terminal.columns, sortSubcommands: false })
+    .configureHelp({ helpWidth: terminal.columns, subcommandTerm: (verb) => verb.name() })
     .configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd().split('\n')),
       writeErr: (text) => terminal.remark(text.trimEnd().split('\n')),
       outputError: () => {},
     })
-    .helpOption('-h, --help', 'help for this verb');
+    .helpOption('-h, --help', 'print this help');
 }
 
 class CommandRefusal extends Error {
@@ -130,7 +144,7 @@ function failed(error: unknown, terminal: Terminal): number {
         .split('\n')
         .flatMap((line) => wrapped(line, terminal.columns, ERROR_INDENT)),
     );
-    return /^(TRC|MCH)/.test(error.code) ? ExitCode.UNREADABLE_INPUT : ExitCode.WRONG_USAGE;
+    return UNREADABLE.test(error.code) ? ExitCode.UNREADABLE_INPUT : ExitCode.WRONG_USAGE;
   }
   throw error;
 }
@@ -154,7 +168,13 @@ function refusalError({ command, refused }: CommandRefusal): LabError | undefine
     case 'commander.optionMissingArgument':
       return usageError('USE004', 'An option lacks its value.', word.replace(/^.*(?=--)/, ''), 'a value after the option', help);
     case 'commander.excessArguments':
-      return usageError('USE005', 'There are too many arguments.', refused.message.replace(/^error: /, ''), `${name} TRACE`, help);
+      return usageError(
+        'USE005',
+        'There are too many arguments.',
+        `${/got (\d+)/.exec(refused.message)?.[1] ?? 'several'} arguments`,
+        `${name} TRACE`,
+        help,
+      );
     default:
       return undefined;
   }

@@ -9,35 +9,56 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-export class Interruption {
-  requested = false;
+const STOPPED: unique symbol = Symbol('stopped');
 
-  /** Listens until `release`; a second Ctrl-C ends the process at once. */
+export class Interruption {
+  private stopped = false;
+  private stop: (value: typeof STOPPED) => void = () => {};
+  private readonly stopping: Promise<typeof STOPPED> = new Promise((resolve) => {
+    this.stop = resolve;
+  });
+
+  /** Whether Ctrl-C was pressed. */
+  get requested(): boolean {
+    return this.stopped;
+  }
+
+  request(): void {
+    this.stopped = true;
+    this.stop(STOPPED);
+  }
+
+  /** Listens until the returned function is called; a second Ctrl-C ends the process at once. */
   listen(): () => void {
     const onSignal = (): void => {
-      if (this.requested) process.exit(EXIT_INTERRUPTED);
-      this.requested = true;
+      if (this.stopped) process.exit(EXIT_INTERRUPTED);
+      this.request();
     };
     process.on('SIGINT', onSignal);
     return () => process.off('SIGINT', onSignal);
   }
 
-  /** Lets a waiting signal in: the handler runs only between turns of the event loop. */
-  async breathe(): Promise<boolean> {
-    await setImmediate();
-    return this.requested;
-  }
-
   /** Where a loop cannot wait for the event loop and has nothing to show. @throws Interrupted */
   check(): void {
-    if (this.requested) throw new Interrupted('interrupted');
+    if (this.stopped) throw new Interrupted('interrupted');
   }
 
-  /** The batches of a trace until Ctrl-C. */
-  async *until<T>(batches: AsyncIterable<T>): AsyncGenerator<T, void, void> {
-    for await (const batch of batches) {
-      yield batch;
-      if (await this.breathe()) return;
+  /** Waits for work that has nothing to show before it is done. @throws Interrupted */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const outcome = await Promise.race([work, this.stopping]);
+    if (outcome === STOPPED) throw new Interrupted('interrupted');
+    return outcome;
+  }
+
+  /** The batches of a trace until Ctrl-C, also while the next one is being waited for. */
+  async *until<T>(batches: AsyncGenerator<T, void, void>): AsyncGenerator<T, void, void> {
+    while (true) {
+      const next = await Promise.race([batches.next(), this.stopping]);
+      if (next === STOPPED || next.done === true) return;
+      yield next.value;
+      // A signal is only noticed between turns of the event loop, and reading from memory makes none.
+      await setImmediate();
+      if (this.stopped) return;
     }
   }
 }

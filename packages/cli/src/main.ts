@@ -15,7 +15,7 @@ try {
   process.exitCode = await runCommandLine(process.argv.slice(2), new Terminal(process.stdout, process.stderr, process.env));
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
-  const debug = (process.env['DMALAB_DEBUG'] ?? '') !== '';
+  const debug = (process.env.DMALAB_DEBUG ?? '') !== '';
   const stack = debug && error instanceof Error ? `\n${error.stack}` : '';
   process.stderr.write(`DMA999 internal error: ${asciiText(message)}; please report it (DMALAB_DEBUG=1 shows where)${stack}\n`);
   process.exitCode = ExitCode.INTERNAL_ERROR;

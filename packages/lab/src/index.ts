@@ -1,3 +1,5 @@
+export * from './compare/compare.ts';
+export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
 export * from './replay/call-assembler.ts';
 export * from './replay/recorded-machine.ts';

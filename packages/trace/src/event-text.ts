@@ -11,16 +11,7 @@ import {
   REQUIRED_FIELDS,
   VALUE_COLUMNS,
 } from './event-fields.ts';
-import {
-  ABSENT,
-  ALL_ONES,
-  ATTRIBUTE_NAMES,
-  BounceForce,
-  CACHE_TAG_TYPE_NAMES,
-  EventKind,
-  NO_DIRECTION,
-  QI_TYPE_NAMES,
-} from './event-kind.ts';
+import { ABSENT, ALL_ONES, ATTRIBUTE_NAMES, BounceForce, EventKind, NO_DIRECTION } from './event-kind.ts';
 import { EVENT_TEMPLATES, hasLiteral, Notation, type TemplateStep } from './event-template.ts';
 import { ListText } from './list-text.ts';
 import { NumberReader } from './number-reader.ts';
@@ -31,41 +22,26 @@ import { WordTable } from './word-table.ts';
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
 const SLASH = 0x2f;
-const COLON = 0x3a;
 const EQUALS = 0x3d;
 const BRACKET_OPEN = 0x5b;
 const BRACKET_CLOSE = 0x5d;
-const BRACE_OPEN = 0x7b;
 const PIPE = 0x7c;
-const BRACE_CLOSE = 0x7d;
 
 const TWO_32 = 2 ** 32;
 const TWO_64 = 2 ** 64;
-const ADDRESS_BYTES = 8;
-const LENGTH_BYTES = 4;
-const RAW_BYTE_DIGITS = 2;
-const UNKNOWN_TAG_TYPE = 255;
 const ATTRS_MAX = 0xffff;
 
 const IOMMU_PREFIX = asciiBytes('IOMMU:');
 const DEVICE_NAME_PREFIX = asciiBytes('dev_name:');
 const DEVICE_FIELD_PREFIX = asciiBytes('device=');
-const RAW_LIST_PREFIX = asciiBytes('ARRAY[');
 const TRUNCATED_WORD = asciiBytes('[TRUNCATED]');
 const TWO_DASHES = asciiBytes('- ');
 
 const directions = new WordTable(['BIDIRECTIONAL', 'TO_DEVICE', 'FROM_DEVICE', 'NONE']);
 const attributes = new WordTable(ATTRIBUTE_NAMES);
-const descriptorTypes = new WordTable(QI_TYPE_NAMES);
-const tagTypes = new WordTable(CACHE_TAG_TYPE_NAMES);
 const forceWords = new WordTable(['NORMAL', 'FORCE', 'NO_FORCE']);
 forceWords.add('swiotlb_force', BounceForce.FORCE);
-const tagWords = new WordTable(['type', 'did', 'pasid', 'ref', 'addr', 'pages', 'mask']);
-/** Number of `type` in `tagWords`; the others are numbers and need no names. */
-const TYPE_WORD = 0;
 
 /**
  * Turns the text after `name: ` into the columns of one row.

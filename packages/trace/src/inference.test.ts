@@ -186,6 +186,16 @@ describe('inference with a description', () => {
     expect(inference.devices[0]?.domainType).toBe('DMA-FQ');
   });
 
+  it('sees a domain whose type changed while recording, and no change in a flush of the whole domain', () => {
+    const strict = strictTrace.filter((line) => !line.includes(NIC));
+    const lazy = strict.filter((line) => !line.startsWith('qi_submit'));
+    expect(infer([...strict, ...lazy], machine).contradictions.map((row) => row.trace)).toEqual([
+      '3 unmaps invalidated their pages at once, 3 did not: the type changed',
+    ]);
+    const whole = strict.map((line) => line.replace('0x900f2', '0x900e2'));
+    expect(factsOf([...strict, ...whole]).devices.get(NVME)).toMatchObject({ strictUnmaps: 3, lazyUnmaps: 0 });
+  });
+
   it('sees a CPU that the machine does not have and events that its kernel does not have', () => {
     const facts = new TraceFacts();
     const parser = new TraceParser((batch) => facts.add(batch));

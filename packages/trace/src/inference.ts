@@ -11,6 +11,8 @@ const SLOTS_DEFAULT = 32_768;
 const MASK_BITS_DEFAULT = 64;
 /** Below this many unmaps the behaviour of a device says little about its domain. */
 const UNMAPS_MIN = 3;
+/** Share of unmaps of the other sort from which a device is taken to have changed its domain type. */
+const CHANGED_SHARE = 0.05;
 const TWO_32 = 2 ** 32;
 const TWO_53 = 2 ** 53;
 
@@ -226,6 +228,11 @@ function inferDomainType(
   contradictions: Contradiction[],
 ): DomainTypeName | undefined {
   const shown = shownDomainType(facts, device);
+  if (facts.eventsByKind[EventKind.QI_SUBMIT]! > 0 && Math.min(device.strictUnmaps, device.lazyUnmaps) > CHANGED_SHARE * device.maps) {
+    const trace = `${device.strictUnmaps} unmaps invalidated their pages at once, ${device.lazyUnmaps} did not: the type changed`;
+    contradictions.push({ what: `${device.name} domain`, trace, description: known?.domainType ?? 'one type', line: device.firstLine });
+    return known?.domainType ?? shown?.type;
+  }
   if (known?.domainType !== undefined) {
     const fits = shown === undefined || shown.type === known.domainType;
     if (!fits)

@@ -9,6 +9,9 @@ const GRANULARITY_PAGE = 3;
 /** Bounced buffers of a device that wait for their API line; more than this are forgotten. */
 const PENDING_MAX = 4096;
 const LEVELS = 4;
+/** `pageFlushDid` without an invalidation, and after one of a whole domain: a strict unmap of many pages or a full lazy ring. */
+const NO_FLUSH = -1;
+const DOMAIN_FLUSH = -2;
 const TWO_32 = 2 ** 32;
 
 /** What a trace shows about one device. */
@@ -77,7 +80,7 @@ interface ContextFacts {
   /** Device of an API line that is printed before its unmap lines. */
   unmapping: DeviceFacts | undefined;
   unmapped: boolean;
-  /** Domain id of a page-selective invalidation, -1 when there was none. */
+  /** Domain id of a page-selective invalidation, NO_FLUSH or DOMAIN_FLUSH. */
   pageFlushDid: number;
 }
 
@@ -180,7 +183,7 @@ export class TraceFacts {
     // Only the last unmap line before an API line can be that line's.
     if (context.unmapped && context.unmapping !== undefined) addUnmap(context.unmapping, context.pageFlushDid);
     context.unmapped = true;
-    context.pageFlushDid = -1;
+    context.pageFlushDid = NO_FLUSH;
   }
 
   private addDescriptor(batch: EventBatch, row: number): void {
@@ -194,6 +197,8 @@ export class TraceFacts {
     } else if (granularity === GRANULARITY_DOMAIN) {
       this.domainFlushes++;
       this.lazyDomainIds.add(domainId);
+      const context = this.context(batch, row);
+      if (context.pageFlushDid === NO_FLUSH) context.pageFlushDid = DOMAIN_FLUSH;
     }
   }
 
@@ -239,7 +244,7 @@ export class TraceFacts {
     const key = level === ContextLevel.TASK && batch.pid[row] !== 0 ? batch.pid[row]! : -1 - (batch.cpu[row]! * LEVELS + level);
     let context = this.contexts.get(key);
     if (context === undefined) {
-      context = { bouncing: undefined, slots: new SlotRange(), unmapping: undefined, unmapped: false, pageFlushDid: -1 };
+      context = { bouncing: undefined, slots: new SlotRange(), unmapping: undefined, unmapped: false, pageFlushDid: NO_FLUSH };
       this.contexts.set(key, context);
     }
     return context;
@@ -257,7 +262,7 @@ export class TraceFacts {
     context.slots.clear();
     context.unmapping = undefined;
     context.unmapped = false;
-    context.pageFlushDid = -1;
+    context.pageFlushDid = NO_FLUSH;
   }
 
   private waiting(device: number): Map<number, number> {
@@ -299,7 +304,8 @@ export class TraceFacts {
 }
 
 function addUnmap(device: DeviceFacts, pageFlushDid: number): void {
-  if (pageFlushDid < 0) {
+  if (pageFlushDid === DOMAIN_FLUSH) return;
+  if (pageFlushDid === NO_FLUSH) {
     device.lazyUnmaps++;
     return;
   }

@@ -1,7 +1,7 @@
 /** What stands above the first number: how good the input is, and what was filled in or did not fit. */
 import type { DataLevel } from 'dmalab-trace';
 import { clipped } from '../terminal/ascii.ts';
-import { countText, counted, lineHandle } from '../terminal/format.ts';
+import { counted, countText, lineHandle } from '../terminal/format.ts';
 import { labelled, wrapped } from '../terminal/wrap.ts';
 
 /** How good the input is; the first key of every result object. The same shape in every verb. */
@@ -18,7 +18,7 @@ export interface DataReport {
 }
 
 /** A value that was not recorded. */
-export interface InferredValue {
+interface InferredValue {
   readonly what: string;
   readonly value: string;
   readonly why: string;
@@ -26,7 +26,7 @@ export interface InferredValue {
 }
 
 /** Trace and machine description say different things; `trace` is empty where the description contradicts itself. */
-export interface Disagreement {
+interface Disagreement {
   readonly what: string;
   readonly trace: string;
   readonly description: string;
@@ -42,7 +42,7 @@ export interface AssemblyReport {
   readonly firstUnknownMappingLine: number;
   readonly firstStrayLine: number;
   readonly callsOfUnknownDevices?: number;
-  readonly allocationsWithoutRuns?: number;
+  readonly callsWithoutRanges?: number;
   readonly listsCut?: number;
 }
 
@@ -96,7 +96,7 @@ function shortList(label: string, items: readonly string[], columns: number): st
 function assemblyItems(assembly: AssemblyReport): string[] {
   const { rebuilt, unknownMappings, strayLines, mappingsReplaced } = assembly;
   const unknownDevices = assembly.callsOfUnknownDevices ?? 0;
-  const withoutRuns = assembly.allocationsWithoutRuns ?? 0;
+  const withoutRanges = assembly.callsWithoutRanges ?? 0;
   const listsCut = assembly.listsCut ?? 0;
   const items: string[] = [];
   if (unknownMappings > 0)
@@ -105,7 +105,7 @@ function assemblyItems(assembly: AssemblyReport): string[] {
   if (strayLines > 0) items.push(`${counted(strayLines, 'line')} of no call${firstPlace(assembly.firstStrayLine)}`);
   if (mappingsReplaced > 0) items.push(`${counted(mappingsReplaced, 'mapping')} replaced without unmap`);
   if (unknownDevices > 0) items.push(`${counted(unknownDevices, 'call')} of unknown devices`);
-  if (withoutRuns > 0) items.push(`${counted(withoutRuns, 'allocation')} without map lines`);
+  if (withoutRanges > 0) items.push(`${counted(withoutRanges, 'call')} whose ranges the trace does not tell`);
   if (listsCut > 0) items.push(`${counted(listsCut, 'scatter list')} cut by the kernel`);
   return items;
 }

@@ -1,6 +1,5 @@
 /** What every result object says of its recording. */
 import type { Recording } from 'dmalab-lab';
-import type { ImportStatistics } from 'dmalab-trace';
 import { countText, shareText } from '../terminal/format.ts';
 import type { AssemblyReport, DataReport } from './data-report.ts';
 
@@ -21,7 +20,12 @@ export function recordingReport(recording: Recording, assembly: AssemblyReport):
   const { statistics, inference, description } = recording;
   const grade = recording.grade();
   const disagreements = inference.contradictions.map((contradiction) => ({ ...contradiction, line: contradiction.line ?? null }));
-  const own = (description?.contradictions ?? []).map((sentence) => ({ what: 'description', trace: '', description: sentence, line: null }));
+  const own = (description?.contradictions ?? []).map((sentence) => ({
+    what: 'description',
+    trace: '',
+    description: sentence,
+    line: null,
+  }));
   return {
     data: { ...grade, inferred: inference.rows, contradictions: [...disagreements, ...own], assembly },
     recording: {
@@ -34,17 +38,6 @@ export function recordingReport(recording: Recording, assembly: AssemblyReport):
       durationNs: statistics.events === 0 ? 0 : statistics.lastTimeNs - statistics.firstTimeNs,
     },
   };
-}
-
-/** First line of the file from which events are missing, as far as the importer has come; Infinity for none. */
-export function firstLossLine(statistics: ImportStatistics): number {
-  if (statistics.overwritten > 0) return 0;
-  let first = statistics.losses[0]?.line ?? Number.POSITIVE_INFINITY;
-  for (const problem of statistics.problems.values()) {
-    const missing = problem.lineLost && (problem.severity === 'dataLoss' || problem.event !== undefined);
-    if (missing) first = Math.min(first, problem.firstLine);
-  }
-  return first;
 }
 
 /** How far an interrupted pass has come: `45,000 events, 38 % of the file`. */

@@ -1,5 +1,5 @@
 /** Single lines of a trace, in the trace's own order and words but short enough to be quoted. */
-import { type EventBatch, ContextLevel, EventKind, eventForm, NO_DIRECTION, QI_TYPE_NAMES } from 'dmalab-trace';
+import { ABSENT, ContextLevel, type EventBatch, EventKind, eventForm, NO_DIRECTION, QI_TYPE_NAMES } from 'dmalab-trace';
 import { openTrace } from 'dmalab-trace/node';
 import { asciiText } from '../terminal/ascii.ts';
 import { lineHandle } from '../terminal/format.ts';
@@ -95,8 +95,11 @@ function valuesText(batch: EventBatch, row: number): string {
       return v2 === v3 ? `${hex(v0!)} - ${hex(v1!)}` : `${hex(v0!)} - ${hex(v1!)} unmapped ${v3} of ${v2}`;
     case EventKind.QI_SUBMIT:
       return `${QI_TYPE_NAMES[batch.v4[row]!]} 0x${wide(v0!, v1!)} 0x${wide(v2!, v3!)}`;
+    case EventKind.CACHE_TAG_FLUSH_RANGE:
+    case EventKind.CACHE_TAG_FLUSH_RANGE_NP:
+      return `did ${v0} ${hex(v1!)}-${hex(v2!)} mask ${batch.v5[row]}`;
     default:
-      return [deviceText(batch, row), directionText(batch, row), ...namedValues(batch, row)].filter((part) => part !== '').join(' ');
+      return [deviceText(batch, row), ...namedValues(batch, row), directionText(batch, row)].filter((part) => part !== '').join(' ');
   }
 }
 
@@ -105,9 +108,11 @@ function namedValues(batch: EventBatch, row: number): string[] {
   const parts: string[] = [];
   for (const [index, name] of names.slice(0, 6).entries()) {
     const value = batch.values[index]![row]!;
-    if (name === 'truncated' || name === 'forced' || name === 'dmaMask' || value === -2) continue;
+    if (name === 'truncated' || name === 'forced' || name === 'dmaMask' || name === 'physAddr' || value === ABSENT) continue;
     parts.push(name === 'dmaAddr' ? hex(value) : `${name} ${DECIMAL_VALUES.has(name) ? value : hex(value)}`);
   }
+  const phys = names.indexOf('physAddr');
+  if (phys >= 0 && batch.values[phys]![row] !== ABSENT) parts.push(`phys ${hex(batch.values[phys]![row]!)}`);
   if (batch.dmaAddrsCount[row]! > 0) parts.push(`from ${hex(batch.list[batch.dmaAddrsOffset[row]!]!)}`);
   return parts;
 }

@@ -1,6 +1,6 @@
 /** The answer of `dmalab verify` as text; numbers come from the lab's result, the words are made here. */
 import type { CheckId, CheckRow, DecidedWindow, Difference, VerifyResult } from 'dmalab-lab';
-import { countText, counted, lineHandle, shareText } from '../terminal/format.ts';
+import { counted, countText, lineHandle, shareText } from '../terminal/format.ts';
 import { type TableColumn, type TableRow, tableLines } from '../terminal/table.ts';
 import { labelled } from '../terminal/wrap.ts';
 import { timeText } from './trace-lines.ts';
@@ -48,6 +48,9 @@ const GIVEN: Readonly<Record<CheckId, string>> = {
   cacheTag: 'moment at which a flush timer fired',
 };
 
+/** Why a recorded line may have nothing to be compared with. */
+const NOT_COMPARED = 'no call recorded for them, events lost before, or a list that the kernel cut';
+
 const COLUMNS: readonly TableColumn[] = [
   { title: ['predicted'], align: 'left', dropOrder: 0 },
   { title: ['predictions'], align: 'right', dropOrder: 0 },
@@ -77,7 +80,7 @@ export function verifyVerdict(
   columns: number,
 ): Verdict {
   const { predictions, equal, differ, notComparable } = totalsOf(checks);
-  const rules = `(kernel rules ${context.rules}, ${counted(context.cpus, 'CPU')})`;
+  const rules = `(${context.rules} rules, ${counted(context.cpus, 'CPU')})`;
   if (context.interruptedAt !== undefined) {
     const reached = `at ${context.interruptedAt}: not decided; so far ${countText(equal)} of ${counted(predictions, 'prediction')} equal`;
     return { word: 'INTERRUPTED', lines: labelled('INTERRUPTED', `${reached} ${rules}`, columns, 13) };
@@ -86,7 +89,7 @@ export function verifyVerdict(
     const text = `compared: not one of ${counted(context.events, 'event')} can be predicted from this recording ${rules}`;
     return { word: 'NOTHING', lines: labelled('NOTHING', text, columns, 9) };
   }
-  const apart = notComparable === 0 ? '' : `, ${countText(notComparable)} not comparable`;
+  const apart = notComparable === 0 ? '' : `; ${countText(notComparable)} not comparable`;
   if (differ === 0) {
     const text = `${countText(equal)} of ${counted(predictions, 'prediction')} match the recording${apart} ${rules}`;
     return { word: 'EQUAL', lines: labelled('EQUAL', text, columns) };
@@ -129,12 +132,12 @@ export function limitLines(result: VerifyResult, columns: number): string[] {
   const lines: string[] = [];
   const given = result.checks
     .filter((check) => check.given > 0)
-    .map((check) => `${counted(check.given, shortLabel(check))}: ${GIVEN[check.id]}`);
+    .map((check) => `${countText(check.given)} x ${check.label}: ${GIVEN[check.id]}`);
   if (given.length > 0) lines.push(...labelled('given', given.join('; '), columns));
   const notComparable = result.checks.filter((check) => check.notComparable > 0);
   if (notComparable.length > 0) {
-    const parts = notComparable.map((check) => `${countText(check.notComparable)} of ${check.label}`);
-    lines.push(...labelled('apart', `${parts.join(', ')}: no call of this trace to compare with, or events were lost before`, columns));
+    const parts = notComparable.map((check) => `${countText(check.notComparable)} x ${check.label}`);
+    lines.push(...labelled('apart', `not compared: ${parts.join(', ')} (${NOT_COMPARED})`, columns));
   }
   for (const limit of result.limits) lines.push(...labelled('limit', limit, columns));
   return lines;
@@ -174,20 +177,19 @@ export function orderLines(result: VerifyResult, showAll: boolean, columns: numb
   return lines;
 }
 
-/** The first difference with the model's state; `context` holds the trace lines around it. */
-export function differenceLines(result: VerifyResult, difference: Difference, context: readonly string[], columns: number): string[] {
+/** The first difference with the model's state around it. */
+export function differenceLines(result: VerifyResult, difference: Difference, columns: number): string[] {
   const label = result.checks.find(({ id }) => id === difference.check)?.label ?? difference.check;
-  const lines: string[] = [...context];
-  if (context.length > 0) lines.push('');
   const device = difference.device === '' ? '' : ` of ${difference.device}`;
-  lines.push(...labelled('what', `${label}${device}`, columns, 10));
-  lines.push(...labelled('expected', difference.expected, columns, 10));
-  lines.push(...labelled('got', difference.got, columns, 10));
-  lines.push('');
-  for (const [index, state] of difference.state.entries()) lines.push(...labelled(index === 0 ? 'model' : '', state, columns));
-  lines.push(...labelled('tried', triedText(difference), columns));
-  lines.push(...labelled('after', `recorded value adopted; ${counted(result.equalAfterFirst, 'later prediction')} equal`, columns));
-  return lines;
+  const lines = [
+    ...labelled('what', `${label}${device}`, columns, 10),
+    ...labelled('expected', difference.expected, columns, 10),
+    ...labelled('got', difference.got, columns, 10),
+  ];
+  for (const [index, state] of difference.state.entries()) lines.push(...labelled(index === 0 ? 'model' : '', state, columns, 10));
+  lines.push(...labelled('tried', triedText(difference), columns, 10));
+  const later = counted(result.equalAfterFirst, 'later prediction');
+  return [...lines, ...labelled('after', `recorded value adopted; ${later} equal`, columns, 10)];
 }
 
 /** The differences after the first, one line each. */
@@ -198,12 +200,12 @@ export function otherDifferenceLines(result: VerifyResult, first: Difference, sh
   const shown = showAll ? others : others.slice(0, DIFFERENCES_SHOWN);
   const lines = shown.flatMap((difference, index) => {
     const text = `${lineHandle(difference.line)} ${difference.check}: expected ${difference.expected}; got ${difference.got}`;
-    return labelled(index === 0 ? 'also' : '', text, columns);
+    return labelled(index === 0 ? 'also' : '', text, columns, 10);
   });
   const more = differ - 1 - shown.length;
   if (more <= 0) return lines;
   const described = showAll ? 'counted but not described' : 'more: --differences';
-  return [...lines, ...labelled('', `(${countText(more)} ${described})`, columns)];
+  return [...lines, ...labelled('', `(${countText(more)} ${described})`, columns, 10)];
 }
 
 function totalsOf(checks: readonly CheckRow[]): Totals {
@@ -219,12 +221,12 @@ function totalsOf(checks: readonly CheckRow[]): Totals {
 
 function checkCells(check: CheckRow): string[] {
   const numbers = [check.predictions, check.equal, check.differ, check.given, check.notComparable].map(countText);
-  const made = check.predictions + check.notComparable > 0;
-  return [check.label, ...numbers, !made ? 'none in this recording' : check.how === '' ? HOW[check.id] : check.how];
+  return [check.label, ...numbers, howText(check)];
 }
 
-function shortLabel(check: CheckRow): string {
-  return check.id === 'flush' ? 'flush' : check.label;
+function howText(check: CheckRow): string {
+  if (check.predictions > 0) return check.how === '' ? HOW[check.id] : check.how;
+  return check.given + check.notComparable > 0 ? 'see below' : 'none in this recording';
 }
 
 function windowText(window: DecidedWindow): string {

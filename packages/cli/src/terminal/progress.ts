@@ -24,6 +24,8 @@ export class ProgressBar {
   private readonly startedMs: number;
   private drawnMs = 0;
   private drawn = false;
+  private phase = '';
+  private phaseStartedMs = 0;
 
   constructor(stream: TerminalStream | undefined, now: () => number = () => performance.now()) {
     this.stream = stream;
@@ -34,11 +36,15 @@ export class ProgressBar {
   show(what: string, progress: ReadProgress): void {
     if (this.stream === undefined) return;
     const nowMs = this.now();
+    if (what !== this.phase) {
+      this.phase = what;
+      this.phaseStartedMs = nowMs;
+    }
     if (nowMs - this.startedMs < QUIET_MS || nowMs - this.drawnMs < REDRAW_MS) return;
     this.drawnMs = nowMs;
     this.drawn = true;
-    const columns = Math.min(COLUMNS_MAX, this.stream.columns ?? COLUMNS_MAX) - 1;
-    this.stream.write(ERASE_LINE + progressText(what, progress, (nowMs - this.startedMs) / 1000).slice(0, columns));
+    const columns = Math.min(COLUMNS_MAX, this.stream.columns || COLUMNS_MAX) - 1;
+    this.stream.write(ERASE_LINE + progressText(what, progress, (nowMs - this.phaseStartedMs) / 1000).slice(0, columns));
   }
 
   clear(): void {
@@ -56,7 +62,8 @@ export function progressText(what: string, progress: ReadProgress, elapsedSecond
   const percent = `${Math.floor(done * 100)}`.padStart(3);
   const filled = Math.floor(done * BAR_COLUMNS);
   const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_COLUMNS - filled)}]`;
-  const left = done === 0 ? '' : `, ${secondsText(Math.ceil((elapsedSeconds * (1 - done)) / done))} left`;
+  const left =
+    done === 0 || elapsedSeconds === 0 ? '' : `, ${secondsText(Math.max(1, Math.round((elapsedSeconds * (1 - done)) / done)))} left`;
   return `${what}  ${percent} % ${bar} ${read} of ${megabytes(totalBytes)} MB, ${countText(events)} events${left}`;
 }
 

@@ -66,8 +66,8 @@ function totalWidth(widths: readonly number[], kept: readonly number[], gap: num
 }
 
 function titleLines(layout: Layout): string[] {
-  const { columns } = layout;
-  const height = Math.max(...columns.map(({ title }) => title.length));
+  const { columns, kept } = layout;
+  const height = Math.max(...kept.map((index) => columns[index]!.title.length));
   const lines: string[] = [];
   for (let line = 0; line < height; line++) {
     const cells = columns.map(({ title }) => title[line - (height - title.length)] ?? '');

@@ -10,6 +10,12 @@ export interface TerminalStream {
   readonly columns?: number | undefined;
 }
 
+/** What of a process's environment is used. */
+export interface TerminalEnvironment {
+  readonly NO_COLOR?: string | undefined;
+  readonly TERM?: string | undefined;
+}
+
 const COLUMNS_MIN = 40;
 
 /** Words that are coloured at the beginning of a line; the colour says no more than the word. */
@@ -22,18 +28,18 @@ const LOSS = /^DATA {2}LOSS/;
 
 /** Where a verb writes; made once from the process. */
 export class Terminal {
-  /** Columns for results: at most 100, fewer on a narrower terminal. */
+  /** Columns for results (a terminal that does not know its width says 0): at most 100, fewer on a narrower terminal. */
   readonly columns: number;
   private readonly out: TerminalStream;
   private readonly err: TerminalStream;
   private readonly colour: boolean;
 
-  constructor(out: TerminalStream, err: TerminalStream, environment: Readonly<Record<string, string | undefined>>) {
+  constructor(out: TerminalStream, err: TerminalStream, environment: TerminalEnvironment) {
     this.out = out;
     this.err = err;
-    const own = out.isTTY === true ? (out.columns ?? COLUMNS_MAX) : COLUMNS_MAX;
+    const own = out.isTTY === true ? out.columns || COLUMNS_MAX : COLUMNS_MAX;
     this.columns = Math.max(COLUMNS_MIN, Math.min(COLUMNS_MAX, own));
-    this.colour = out.isTTY === true && (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb';
+    this.colour = out.isTTY === true && (environment.NO_COLOR ?? '') === '' && environment.TERM !== 'dumb';
   }
 
   /** Standard error when it is a terminal that can redraw a line, for progress. */
@@ -64,6 +70,6 @@ export class Terminal {
     const colour = LOSS.test(plain) ? 'red' : COLOURED_WORDS.get(word);
     if (colour === undefined) return plain;
     const end = LOSS.test(plain) ? 'DATA  LOSS'.length : word.length;
-    return styleText(colour, plain.slice(0, end)) + plain.slice(end);
+    return styleText(colour, plain.slice(0, end), { validateStream: false }) + plain.slice(end);
   }
 }

@@ -31,3 +31,8 @@ export function labelled(label: string, text: string, columns: number, labelColu
 export function clippedLines(lines: readonly string[], columns: number): string[] {
   return lines.map((line) => clipped(line, columns));
 }
+
+/** Sections with an empty line between them; empty ones are left out. */
+export function sectionLines(sections: readonly (readonly string[])[]): string[] {
+  return sections.filter((section) => section.length > 0).flatMap((section, index) => (index > 0 ? ['', ...section] : section));
+}

@@ -21,7 +21,7 @@ import {
 import { lineHandle } from '../terminal/format.ts';
 import { ProgressBar } from '../terminal/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { COLUMNS_MAX, clippedLines, labelled } from '../terminal/wrap.ts';
+import { COLUMNS_MAX, clippedLines, labelled, sectionLines } from '../terminal/wrap.ts';
 import { shellWord } from '../usage.ts';
 
 /** Version of the object that `--json` prints. */
@@ -53,13 +53,15 @@ interface VerifyReport {
 /** Verifies a trace and prints the answer. @returns the exit code */
 export async function verify(trace: string, options: VerifyOptions, terminal: Terminal, interruption: Interruption): Promise<number> {
   const bar = new ProgressBar(terminal.progressStream);
-  const recording = await openRecording(trace, {
-    machine: options.machine,
-    onProgress: (progress) => {
-      if (progress.pass === 'facts') interruption.check();
-      bar.show(progress.pass === 'facts' ? 'machine' : 'verify', progress);
-    },
-  });
+  const recording = await interruption.during(
+    openRecording(trace, {
+      machine: options.machine,
+      onProgress: (progress) => {
+        if (progress.pass === 'facts') interruption.check();
+        bar.show(progress.pass === 'facts' ? 'facts' : 'verify', progress);
+      },
+    }),
+  );
   const { statistics } = recording;
   const verifier = createVerifier(recording);
   for await (const batch of interruption.until(recording.batches())) verifier.push(batch);
@@ -115,26 +117,29 @@ async function resultLines(
   columns: number,
 ): Promise<string[]> {
   const first = firstDifference(result);
-  const lines = [...dataLines(data, columns), ...verifyVerdict(result.checks, first, context, columns).lines, ''];
+  const sections = [[...dataLines(data, columns), ...verifyVerdict(result.checks, first, context, columns).lines]];
   if (first !== undefined) {
-    const around = await traceText(trace, first.line, columns);
-    lines.push(...differenceLines(result, first, around, columns));
-    lines.push(...otherDifferenceLines(result, first, options.differences === true, columns), '');
+    sections.push(await traceText(trace, first.line, columns));
+    const others = otherDifferenceLines(result, first, options.differences === true, columns);
+    sections.push([...differenceLines(result, first, columns), ...others]);
   }
-  lines.push(...checkTableLines(result.checks, columns), '');
-  lines.push(...limitLines(result, columns));
-  lines.push(...ledgerLines(result, recording.statistics.events, columns));
-  lines.push(...orderLines(result, options.windows === true, columns));
-  if (options.at !== undefined) lines.push('', ...(await placeLines(trace, options.at, result, columns)));
-  if (options.data === true) lines.push('', ...dataDetailLines(data, columns));
-  lines.push(...labelled('next', nextText(trace, first?.line), columns));
-  return lines;
+  sections.push(checkTableLines(result.checks, columns));
+  if (options.at !== undefined) sections.push(await placeLines(trace, options.at, result, columns));
+  if (options.data === true) sections.push(dataDetailLines(data, columns));
+  sections.push([
+    ...limitLines(result, columns),
+    ...ledgerLines(result, recording.statistics.events, columns),
+    ...orderLines(result, options.windows === true, columns),
+    ...labelled('next', nextText(trace, first?.line), columns),
+  ]);
+  return sectionLines(sections);
 }
 
 /** The trace around a line, and what `verify` found there. */
 async function placeLines(trace: string, line: number, result: VerifyResult, columns: number): Promise<string[]> {
   const lines = await traceText(trace, line, columns);
-  if (lines.length === 0) lines.push(`${lineHandle(line)}: ${trace === '-' ? 'standard input cannot be read again' : 'no event near this line'}`);
+  if (lines.length === 0)
+    lines.push(`${lineHandle(line)}: ${trace === '-' ? 'standard input cannot be read again' : 'no event near this line'}`);
   for (const found of result.differences.filter((difference) => difference.line === line)) {
     lines.push(...labelled('differs', `${found.check}: expected ${found.expected}; got ${found.got}`, columns, 9));
   }

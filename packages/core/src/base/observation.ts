@@ -25,15 +25,15 @@ export const Observed = {
   COPIED_OUT: 8,
   /** Padding of a bounced page cleared: a physical address, b bytes. */
   ZEROED: 9,
-  /** a first pfn, b pages as rounded for the tree or bin, c 1 from the CPU's caches, 0 from the tree. */
+  /** a first pfn, b pages asked for (the range can be longer), c 1 from the CPU's caches, 0 from the tree. */
   IOVA_ALLOCATED: 10,
   /** a first pfn, b pages, c 1 into the CPU's caches, 0 back to the tree. */
   IOVA_FREED: 11,
-  /** a pages, b limit pfn. */
+  /** a pages, b highest pfn allowed. */
   IOVA_FAILED: 12,
   /** (line `qi_submit`) a, b high and low half of qw0, c, d high and low half of qw1. */
   DESCRIPTOR_SUBMITTED: 13,
-  /** The wait behind one submission has completed: a descriptors in it. */
+  /** The wait behind a submission has completed: a descriptors that the unit executed for it, the wait itself included. */
   INVALIDATION_COMPLETED: 14,
   /** (line `cache_tag_flush_range`) a start, b end inclusive, c address sent, d pages, e mask (log2 of the pages invalidated). */
   CACHE_TAG_FLUSH_RANGE: 15,

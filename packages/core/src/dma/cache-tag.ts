@@ -31,9 +31,14 @@ const MAX_ADDRESS_MASK = 52;
  * A range becomes one page-selective command for the smallest aligned power-of-two block that holds it, or a
  * domain-selective one where the unit cannot express that. A lazy flush is always domain-selective.
  *
+ * Differs: a domain has one unit, second-level tables and no device with a TLB of its own, so that each flush is one
+ * descriptor. First-level tables (PASID-IOTLB commands) and ATS (a device-TLB command per device) are not modelled.
+ *
  * @source Linux v6.12 drivers/iommu/intel/cache.c cache_tag_flush_range(), cache_tag_flush_all(); v6.1 drivers/iommu/intel/iommu.c iommu_flush_iotlb_psi()
  */
 export class CacheTagFlusher {
+  /** Write-buffer flushes after mapping, for units that ask for them (RWBF). Statistics, not part of the state. */
+  writeBufferFlushes = 0;
   private readonly unit: IommuUnit;
   private readonly log: ObservationLog;
   private readonly kernel: KernelRules;
@@ -67,6 +72,11 @@ export class CacheTagFlusher {
   /** Tells a caching-mode unit that a range has become present. */
   flushRangeNp(cpu: Cpu, device: number, domainId: number, start: Iova, end: Iova): void {
     this.flush(Observed.CACHE_TAG_FLUSH_RANGE_NP, cpu, device, domainId, start, end, false);
+  }
+
+  /** What follows a mapping where nothing is invalidated: a register command, so no descriptor. */
+  flushWriteBuffer(): void {
+    if (this.unit.capability.writeBufferFlush) this.writeBufferFlushes += 1;
   }
 
   /** Invalidates everything of a domain. */

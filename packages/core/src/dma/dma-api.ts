@@ -2,11 +2,12 @@ import { type Cpu, Direction, type DmaAddr, Observed, PAGE_SIZE, type PhysAddr, 
 import type { DmaApiParts } from './dma-api-parts.ts';
 import { CallKind, DmaCallTable } from './dma-call.ts';
 import { domainIdOf } from './dma-device.ts';
+import { directReaches, directReachesCoherent } from './dma-direct.ts';
 import { DmaPieces } from './dma-pieces.ts';
 import { Program } from './dma-program.ts';
 import { DmaStep } from './dma-step.ts';
 import { DmaSteps } from './dma-steps.ts';
-import { syncSingleForCpu, syncSingleForDevice } from './dma-sync.ts';
+import { syncSgForCpu, syncSgForDevice, syncSingleForCpu, syncSingleForDevice } from './dma-sync.ts';
 import { layOutSg } from './sg-layout.ts';
 
 /**
@@ -42,10 +43,12 @@ export class DmaApi {
     return call;
   }
 
-  /** dma_map_resource: device memory, never bounced. */
+  /** dma_map_resource: device memory, never bounced. In direct mode it fails when the device cannot reach it. */
   beginMapResource(cpu: Cpu, device: number, phys: PhysAddr, bytes: number, direction: Direction, attrs: number): number {
     const call = this.begin(CallKind.MAP_RESOURCE, cpu, device, direction, attrs, phys, bytes);
     this.pieces.beginDirectMap(call, phys, bytes);
+    const target = this.parts.devices[device];
+    if (!target.policy.translated && !directReaches(target, phys, bytes)) this.pieces.fail(call);
     return call;
   }
 
@@ -106,9 +109,11 @@ export class DmaApi {
   }
 
   /**
-   * dma_alloc_coherent: maps memory that the caller has chosen, as physically contiguous runs of whole pages.
+   * dma_alloc_coherent: maps memory that the caller has chosen, as physically contiguous runs of whole pages. In direct
+   * mode it is one run, which has to be within reach.
    *
-   * @param bytes  size asked for; the runs hold it rounded up to pages
+   * @param bytes    size asked for; the runs hold it rounded up to pages
+   * @param runPhys  columns of the runs; rows `offset` to `offset + count - 1` are read
    */
   beginAlloc(
     cpu: Cpu,
@@ -127,13 +132,15 @@ export class DmaApi {
       this.pieces.beginListMap(call, roundUp(bytes, PAGE_SIZE));
     } else {
       this.calls.result[call] = runPhys[offset];
+      if (!directReachesCoherent(this.parts.devices[device], runPhys[offset], bytes)) this.pieces.fail(call);
     }
     return call;
   }
 
+  /** dma_free_coherent; freeing nothing (0 bytes) is allowed and does nothing. */
   beginFree(cpu: Cpu, device: number, address: DmaAddr, bytes: number): number {
     const call = this.begin(CallKind.FREE, cpu, device, Direction.BIDIRECTIONAL, 0, address, bytes);
-    this.pieces.beginUnmapRange(call, address, bytes, Program.UNMAP_COHERENT);
+    if (bytes > 0) this.pieces.beginUnmapRange(call, address, bytes, Program.UNMAP_COHERENT);
     return call;
   }
 
@@ -184,9 +191,45 @@ export class DmaApi {
     syncSingleForDevice(this.parts, cpu, device, address, bytes, direction);
   }
 
-  /** Unmaps of addresses that no table translates; the kernel warns and does nothing. */
+  /** dma_sync_sg_for_cpu: as `syncSingleForCpu` for each entry, with its DMA address and its own length. */
+  syncSgForCpu(
+    cpu: Cpu,
+    device: number,
+    addresses: Float64Array,
+    bytes: Float64Array,
+    offset: number,
+    count: number,
+    direction: Direction,
+  ): void {
+    syncSgForCpu(this.parts, cpu, device, addresses, bytes, offset, count, direction);
+  }
+
+  /** dma_sync_sg_for_device: as `syncSingleForDevice` for each entry. */
+  syncSgForDevice(
+    cpu: Cpu,
+    device: number,
+    addresses: Float64Array,
+    bytes: Float64Array,
+    offset: number,
+    count: number,
+    direction: Direction,
+  ): void {
+    syncSgForDevice(this.parts, cpu, device, addresses, bytes, offset, count, direction);
+  }
+
+  /**
+   * Unmaps of addresses that no table translates.
+   *
+   * Differs: here they do nothing. So they do in Linux for pages, with a warning; resources, coherent memory and lists
+   * that share a range are not looked up there, and their address is freed although it was not in use.
+   */
   get unmapsOfNothing(): number {
     return this.pieces.unmapsOfNothing;
+  }
+
+  /** Page-table entries that were found set when they were to be written; Linux logs an error and leaves them. */
+  get entriesAlreadySet(): number {
+    return this.steps.entriesAlreadySet;
   }
 
   private begin(kind: CallKind, cpu: Cpu, device: number, direction: Direction, attrs: number, address: number, bytes: number): number {

@@ -1,4 +1,4 @@
-import type { PhysAddr } from '../base/index.ts';
+import { PAGE_SIZE, type PhysAddr, roundUp } from '../base/index.ts';
 import type { DmaDevice } from './dma-device.ts';
 
 /**
@@ -10,7 +10,16 @@ export function directBounces(device: DmaDevice, address: PhysAddr, bytes: numbe
   return forced || !directReaches(device, address, bytes);
 }
 
-/** Whether the device can address the whole range. */
+/** Whether the device can address the whole range; `dma_capable`. */
 export function directReaches(device: DmaDevice, address: PhysAddr, bytes: number): boolean {
   return address + bytes - 1 <= device.limitUnder(device.parameters.dmaMask);
+}
+
+/**
+ * Whether coherent memory is within the device's reach, in whole pages; its mask may be another one than for streaming.
+ *
+ * @source Linux v6.12 kernel/dma/direct.c dma_coherent_ok()
+ */
+export function directReachesCoherent(device: DmaDevice, address: PhysAddr, bytes: number): boolean {
+  return address + roundUp(bytes, PAGE_SIZE) - 1 <= device.limitUnder(device.parameters.coherentDmaMask);
 }

@@ -7,6 +7,7 @@ import {
   NO_IOVA,
   type ObservationLog,
   Observed,
+  PAGE_SIZE,
   type StateArena,
 } from '../base/index.ts';
 import { type IommuDomain, NO_TABLES } from '../iommu/index.ts';
@@ -80,7 +81,10 @@ export class DmaDomain implements FlushQueueSink {
   allocateIova(device: DmaDevice, pages: number, mask: number, cpu: Cpu, kernel: KernelRules): IovaPfn {
     const firstPfn = allocateDmaIova(this, device, pages, mask, cpu, kernel);
     if (firstPfn === NO_IOVA) {
-      if (!this.repeating) this.log.emit(Observed.IOVA_FAILED, cpu, device.index, this.id, pages);
+      if (!this.repeating) {
+        const limit = Math.floor(this.highestAddress(device, mask) / PAGE_SIZE);
+        this.log.emit(Observed.IOVA_FAILED, cpu, device.index, this.id, pages, limit);
+      }
       return NO_IOVA;
     }
     this.counters[PAGES] += pages;
@@ -89,6 +93,11 @@ export class DmaDomain implements FlushQueueSink {
       this.log.emit(Observed.IOVA_ALLOCATED, cpu, device.index, this.id, firstPfn, pages, this.iova.lastAllocFromCache ? 1 : 0);
     }
     return firstPfn;
+  }
+
+  /** Highest address for a device: the mask, lowered to its bus limit and to what the domain translates. */
+  highestAddress(device: DmaDevice, mask: number): number {
+    return Math.min(device.limitUnder(mask), this.apertureEnd);
   }
 
   /** Takes a given range, whatever the allocator would have chosen (see IovaDomain.adoptIova). */

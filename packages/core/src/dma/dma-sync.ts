@@ -1,5 +1,4 @@
-import type { Cpu, Direction, DmaAddr, PhysAddr } from '../base/index.ts';
-import { PAGE_SIZE } from '../base/index.ts';
+import { type Cpu, type Direction, type DmaAddr, PAGE_SIZE, type PhysAddr } from '../base/index.ts';
 import { NOT_MAPPED } from '../iommu/index.ts';
 import { syncSingleForCpu as bounceForCpu, syncSingleForDevice as bounceForDevice } from '../swiotlb/index.ts';
 import type { DmaApiParts } from './dma-api-parts.ts';
@@ -35,10 +34,43 @@ export function syncSingleForDevice(
   bounceForDevice(parts.bounce!, phys, bytes, direction, parameters.minAlignMask, cpu, device, domainIdOf(domain));
 }
 
-/** Physical slot address behind a DMA address, -1 when it was not bounced or the device skips syncs. */
+/** The entries of a list one by one; only a list that was mapped entry by entry can have been bounced. */
+export function syncSgForCpu(
+  parts: DmaApiParts,
+  cpu: Cpu,
+  device: number,
+  addresses: Float64Array,
+  bytes: Float64Array,
+  offset: number,
+  count: number,
+  direction: Direction,
+): void {
+  for (let row = offset; row < offset + count; row++) syncSingleForCpu(parts, cpu, device, addresses[row], bytes[row], direction);
+}
+
+/** As `syncSgForCpu`, the other way. */
+export function syncSgForDevice(
+  parts: DmaApiParts,
+  cpu: Cpu,
+  device: number,
+  addresses: Float64Array,
+  bytes: Float64Array,
+  offset: number,
+  count: number,
+  direction: Direction,
+): void {
+  for (let row = offset; row < offset + count; row++) syncSingleForDevice(parts, cpu, device, addresses[row], bytes[row], direction);
+}
+
+/**
+ * Physical slot address behind a DMA address, -1 when there is nothing to copy.
+ *
+ * 6.12 skips the call for a device that has not bounced yet (`skipsSync`). 6.1 has no such flag: under translation it
+ * returns at once unless the device's buffers can be bounced, in direct mode it always looks.
+ */
 function bouncedPhys(parts: DmaApiParts, device: number, address: DmaAddr): PhysAddr {
   const { bounce, devices } = parts;
-  if (bounce === null || devices[device].skipsSync) return -1;
+  if (bounce === null || (parts.kernel !== '6.1' && devices[device].skipsSync)) return -1;
   const { domain } = devices[device];
   let phys: PhysAddr = address as number;
   if (domain !== null) {

@@ -1,16 +1,17 @@
 import { PAGE_SIZE } from '../base/index.ts';
-import { type CallList, NO_TABLES } from '../iommu/index.ts';
+import { type CallList, NO_TABLES, type TablePages } from '../iommu/index.ts';
 import type { CacheTagFlusher } from './cache-tag.ts';
 import type { DmaCallTable } from './dma-call.ts';
 
 /**
  * Collects what an unmap cleared into one range to invalidate, in `gatherStart` and `gatherEnd` of the call. What was
- * cleared with another page size than before, or not next to it, first flushes what is gathered so far.
+ * cleared with another page size than before, or not next to it, first flushes what is gathered so far and frees the
+ * emptied tables; the flush at the end then finds none, and says so to the unit (IH).
  *
  * @param cleared  calls to the driver that the unmap consisted of
  * @source Linux v6.12 include/linux/iommu.h iommu_iotlb_gather_add_page()
  */
-export function gatherCleared(calls: DmaCallTable, call: number, cleared: CallList, flusher: CacheTagFlusher): void {
+export function gatherCleared(calls: DmaCallTable, call: number, cleared: CallList, flusher: CacheTagFlusher, pages: TablePages): void {
   let start = -1;
   let end = -1;
   let size = 0;
@@ -22,6 +23,8 @@ export function gatherCleared(calls: DmaCallTable, call: number, cleared: CallLi
       calls.gatherEnd[call] = end;
       flushGathered(calls, call, flusher);
       flusher.wait(calls.cpu[call], calls.device[call], calls.domain[call]);
+      pages.freeChain(calls.freedTables[call]);
+      calls.freedTables[call] = NO_TABLES;
       start = -1;
     }
     if (start < 0) start = chunkStart;

@@ -16,7 +16,7 @@ const LOW_LIMIT_PFN = 0xfffff;
  * @source Linux v6.12 drivers/iommu/dma-iommu.c iommu_dma_alloc_iova()
  */
 export function allocateDmaIova(domain: DmaDomain, device: DmaDevice, pages: number, mask: number, cpu: Cpu, kernel: KernelRules): IovaPfn {
-  const limit = Math.min(device.limitUnder(mask), domain.apertureEnd);
+  const limit = domain.highestAddress(device, mask);
   if (limit > LOW_LIMIT && device.triesLowFirst) {
     const pfn = domain.iova.allocIovaFast(pages, LOW_LIMIT_PFN, false, cpu);
     if (pfn !== NO_IOVA) return pfn;

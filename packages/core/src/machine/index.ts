@@ -1,2 +1,3 @@
 export * from './machine.ts';
 export * from './parameters.ts';
+export * from './pc.ts';

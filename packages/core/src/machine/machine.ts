@@ -1,4 +1,15 @@
-import { assert, type Cpu, type DmaAddr, type Ns, ObservationLog, type PhysAddr, StateArena } from '../base/index.ts';
+import {
+  assert,
+  type Cpu,
+  type Direction,
+  type DmaAddr,
+  type Ns,
+  ObservationLog,
+  PAGE_SIZE,
+  type PhysAddr,
+  roundUp,
+  StateArena,
+} from '../base/index.ts';
 import { CacheTagFlusher, DmaApi, DmaDevice, DmaDomain, FLUSH_QUEUE_TIMEOUT_NS } from '../dma/index.ts';
 import {
   ADVERSARIAL_CACHES,
@@ -14,7 +25,7 @@ import {
 import { IOVA_DEPOT_DELAY_NS, IOVA_RANGE_CACHE_MAX_SIZE, iovaDomainParameters } from '../iova/index.ts';
 import { AccountingMemory, ByteMemory, FrameStore, type Memory } from '../mem/index.ts';
 import { type Bounce, SwiotlbPool } from '../swiotlb/index.ts';
-import type { MachineParameters } from './parameters.ts';
+import { checkDevices, type MachineParameters } from './parameters.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 /** First page frame of the model's page tables: physical memory that no real machine of the time has. */
@@ -26,9 +37,36 @@ const PASS_THROUGH_DOMAIN_ID = 1;
 /** One for the flush queue, then one for the depot of each rcache bin. */
 const TIMERS_PER_DOMAIN = 1 + IOVA_RANGE_CACHE_MAX_SIZE;
 
+/** A saved machine: its clock and all its arenas. */
+export interface MachineState {
+  readonly nowNs: Ns;
+  readonly arenas: readonly Uint8Array<ArrayBuffer>[];
+}
+
+/** What a driver programs its device with: a range of device addresses. */
+export interface DmaSegment {
+  readonly address: DmaAddr;
+  readonly bytes: number;
+}
+
 /**
  * A whole machine: memory, remapping unit, bounce pool, domains, devices, and the DMA API over them. This is where the
  * layers are put together; no other file of the core knows all of them.
+ *
+ * The `dma…` methods are a driver's calls, each run to its end; `dma` has them step by step. CPUs and devices are
+ * numbers, in the order of the parameters.
+ *
+ * ```ts
+ * const machine = new Machine(pcMachine([bounceStrict]));
+ * machine.memory.write(0x103a4c2, Uint8Array.of(1, 2, 3));
+ * const address = machine.dmaMapPage(0, 0, 0x103a4c2, 3, Direction.TO_DEVICE);
+ * const seen = new Uint8Array(3);
+ * machine.deviceRead(0, address, seen); // 3 bytes: 1, 2, 3
+ * machine.dmaUnmapPage(0, 0, address, 3, Direction.TO_DEVICE);
+ * machine.deviceRead(0, address, seen); // 0 bytes, and a fault is recorded in machine.unit.faults
+ * ```
+ *
+ * Device TLBs (ATS) and first-level tables are not modelled.
  */
 export class Machine {
   readonly parameters: MachineParameters;
@@ -46,7 +84,9 @@ export class Machine {
   readonly dma: DmaApi;
   private readonly timers: TimerWheel;
 
+  /** @throws LabError MCH010 or MCH011 when a device's policy and domain do not fit together */
   constructor(parameters: MachineParameters) {
+    checkDevices(parameters);
     this.parameters = parameters;
     const { arena, observations } = this;
     this.memory = parameters.memory === 'bytes' ? new ByteMemory(arena, 16) : new AccountingMemory();
@@ -88,7 +128,96 @@ export class Machine {
     this.observations.nowNs = ns;
   }
 
-  /** Starts the timers that a call in `domain` has armed; called after each call of a replay in modelled time. */
+  /** dma_map_page, dma_map_single: the device address, or DMA_MAPPING_ERROR. `attrs` as DMA_ATTR_SKIP_CPU_SYNC. */
+  dmaMapPage(cpu: Cpu, device: number, phys: PhysAddr, bytes: number, direction: Direction, attrs = 0): DmaAddr {
+    return this.run(this.dma.beginMapPage(cpu, device, phys, bytes, direction, attrs));
+  }
+
+  /** dma_unmap_page, with the address, length and direction of the mapping. */
+  dmaUnmapPage(cpu: Cpu, device: number, address: DmaAddr, bytes: number, direction: Direction, attrs = 0): void {
+    this.run(this.dma.beginUnmapPage(cpu, device, address, bytes, direction, attrs));
+  }
+
+  /** dma_map_sg: the segments, none when the list cannot be mapped. Entry k is `bytes[k]` bytes at `phys[k]`. */
+  dmaMapSg(cpu: Cpu, device: number, phys: readonly PhysAddr[], bytes: readonly number[], direction: Direction, attrs = 0): DmaSegment[] {
+    const { dma } = this;
+    assert(phys.length > 0 && phys.length === bytes.length, 'a scatter list has entries, each with a length');
+    const call = dma.beginMapSg(cpu, device, Float64Array.from(phys), Float64Array.from(bytes), 0, phys.length, direction, attrs);
+    while (!dma.step(call));
+    const segments: DmaSegment[] = [];
+    const first = call * dma.calls.entriesMax;
+    for (let row = first; row < first + dma.calls.result[call]; row++) {
+      segments.push({ address: dma.calls.entryDmaAddr[row], bytes: dma.calls.entryDmaBytes[row] });
+    }
+    dma.end(call);
+    this.noticeTimersOf(device);
+    return segments;
+  }
+
+  /** dma_unmap_sg, with the segments that dmaMapSg gave. */
+  dmaUnmapSg(cpu: Cpu, device: number, segments: readonly DmaSegment[], direction: Direction, attrs = 0): void {
+    const addresses = Float64Array.from(segments, ({ address }) => address);
+    const bytes = Float64Array.from(segments, (segment) => segment.bytes);
+    this.run(this.dma.beginUnmapSg(cpu, device, addresses, bytes, 0, segments.length, direction, attrs));
+  }
+
+  /** dma_map_resource: device memory at `phys`, never bounced. */
+  dmaMapResource(cpu: Cpu, device: number, phys: PhysAddr, bytes: number, direction: Direction): DmaAddr {
+    return this.run(this.dma.beginMapResource(cpu, device, phys, bytes, direction, 0));
+  }
+
+  dmaUnmapResource(cpu: Cpu, device: number, address: DmaAddr, bytes: number, direction: Direction): void {
+    this.run(this.dma.beginUnmapResource(cpu, device, address, bytes, direction, 0));
+  }
+
+  /** dma_alloc_coherent, of whole pages in one run at `phys`, which the caller chooses: the device address or DMA_MAPPING_ERROR. */
+  dmaAllocCoherent(cpu: Cpu, device: number, phys: PhysAddr, bytes: number): DmaAddr {
+    assert(phys % PAGE_SIZE === 0, 'coherent memory begins at a page');
+    const runBytes = Float64Array.of(roundUp(bytes, PAGE_SIZE));
+    return this.run(this.dma.beginAlloc(cpu, device, bytes, Float64Array.of(phys), runBytes, 0, 1));
+  }
+
+  dmaFreeCoherent(cpu: Cpu, device: number, address: DmaAddr, bytes: number): void {
+    this.run(this.dma.beginFree(cpu, device, address, bytes));
+  }
+
+  /** dma_sync_single_for_cpu: after it the CPU sees what the device has written so far to this part of a mapping. */
+  dmaSyncSingleForCpu(cpu: Cpu, device: number, address: DmaAddr, bytes: number, direction: Direction): void {
+    this.dma.syncSingleForCpu(cpu, device, address, bytes, direction);
+  }
+
+  /** dma_sync_single_for_device: after it the device sees what the CPU has written so far to this part of a mapping. */
+  dmaSyncSingleForDevice(cpu: Cpu, device: number, address: DmaAddr, bytes: number, direction: Direction): void {
+    this.dma.syncSingleForDevice(cpu, device, address, bytes, direction);
+  }
+
+  /** The device reads from `address` on, page by page until a request is refused. @returns bytes read into `into` */
+  deviceRead(device: number, address: DmaAddr, into: Uint8Array): number {
+    return this.deviceTransfer(device, address, into, false);
+  }
+
+  /** The device writes from `address` on, page by page until a request is refused. @returns bytes written */
+  deviceWrite(device: number, address: DmaAddr, from: Uint8Array): number {
+    return this.deviceTransfer(device, address, from, true);
+  }
+
+  /** Every arena of the machine, in a fixed order. */
+  get arenas(): readonly StateArena[] {
+    return [this.arena, this.poolArena, ...this.domains.map((domain) => domain.arena)];
+  }
+
+  /** A copy of the whole state, calls in flight included; statistics and observations are not part of it. */
+  save(): MachineState {
+    return { nowNs: this.observations.nowNs, arenas: this.arenas.map((arena) => arena.save()) };
+  }
+
+  /** Goes back to a state that a machine of the same parameters had. */
+  restore(state: MachineState): void {
+    this.observations.nowNs = state.nowNs;
+    for (const [index, arena] of this.arenas.entries()) arena.restore(state.arenas[index]);
+  }
+
+  /** Starts the timers that a call in `domain` has armed; for calls that are stepped through `dma` in modelled time. */
   noticeArmedTimers(domain: number): void {
     const { flushQueue, iova } = this.domains[domain];
     const { hz } = this.parameters;
@@ -107,6 +236,32 @@ export class Machine {
     const { unit, devices } = this;
     if (unit === null || devices[device].domain === null) return address as number;
     return translate(unit, devices[device].parameters.sourceId, address as number, isWrite);
+  }
+
+  private run(call: number): number {
+    const device = this.dma.calls.device[call];
+    const result = this.dma.run(call);
+    this.noticeTimersOf(device);
+    return result;
+  }
+
+  private noticeTimersOf(device: number): void {
+    const { domain } = this.devices[device];
+    if (domain !== null) this.noticeArmedTimers(domain.index);
+  }
+
+  private deviceTransfer(device: number, address: DmaAddr, buffer: Uint8Array, isWrite: boolean): number {
+    let done = 0;
+    while (done < buffer.length) {
+      const length = Math.min(buffer.length - done, PAGE_SIZE - ((address + done) % PAGE_SIZE));
+      const phys: number = this.deviceAccess(device, address + done, isWrite);
+      if (phys < 0) return done;
+      const part = buffer.subarray(done, done + length);
+      if (isWrite) this.memory.write(phys, part);
+      else this.memory.read(phys, part);
+      done += length;
+    }
+    return done;
   }
 
   private buildUnit(): IommuUnit {
@@ -142,7 +297,8 @@ export class Machine {
     if (unit === null) return;
     const levels = tableLevelsOf(unit.capability);
     for (const { domain, parameters } of this.devices) {
-      if (domain === null) unit.contextTable.set(parameters.sourceId, PASS_THROUGH_DOMAIN_ID, TranslationType.PASS_THROUGH, 0, levels, false);
+      if (domain === null)
+        unit.contextTable.set(parameters.sourceId, PASS_THROUGH_DOMAIN_ID, TranslationType.PASS_THROUGH, 0, levels, false);
       else unit.contextTable.set(parameters.sourceId, domain.id, TranslationType.UNTRANSLATED, domain.hardware.rootPfn, levels, false);
     }
     unit.setTranslationEnabled(true);

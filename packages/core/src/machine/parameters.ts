@@ -1,6 +1,6 @@
-import type { IovaPfn, KernelRules, PhysAddr } from '../base/index.ts';
+import { type IovaPfn, type KernelRules, LabError, type PhysAddr } from '../base/index.ts';
 import type { DmaDeviceParameters, ProtectionPolicy } from '../dma/index.ts';
-import { ADVERSARIAL_CACHES, type Capability, type CacheShape, type ExtendedCapability } from '../iommu/index.ts';
+import { ADVERSARIAL_CACHES, type CacheShape, type Capability, type ExtendedCapability } from '../iommu/index.ts';
 import type { IovaDomainParameters } from '../iova/index.ts';
 
 /** A remapping unit. */
@@ -66,3 +66,28 @@ export const adversarialCaches: Pick<IommuParameters, 'iotlb' | 'pagingStructure
 
 /** No caches: for replays in which no device accesses memory. */
 export const noCaches: Pick<IommuParameters, 'iotlb' | 'pagingStructures'> = { iotlb: null, pagingStructures: null };
+
+/** Refuses devices whose policy needs a domain that they do not have, or has no use for one that they have. */
+export function checkDevices(parameters: MachineParameters): void {
+  const { devices, domains, iommu } = parameters;
+  for (const { name, policy, domain } of devices) {
+    if (policy.translated && (iommu === null || domains[domain] === undefined)) {
+      throw new LabError({
+        code: 'MCH010',
+        message: `the policy of device ${name} translates addresses, but the device has no domain`,
+        expected: `an IOMMU, and for ${policy.name} the index of one of its domains`,
+        got: iommu === null ? 'no IOMMU' : `domain ${domain} of ${domains.length}`,
+        next: 'give the machine an IOMMU and the device a domain, or use the policy passthrough',
+      });
+    }
+    if (!policy.translated && domain >= 0) {
+      throw new LabError({
+        code: 'MCH011',
+        message: `the policy of device ${name} does not translate addresses, but the device has a domain`,
+        expected: `domain -1 for ${policy.name}`,
+        got: `domain ${domain}`,
+        next: 'set its domain to -1',
+      });
+    }
+  }
+}

@@ -60,7 +60,7 @@ export class SwiotlbPool {
   areaNextIndex!: Int32Array<ArrayBuffer>;
   /**
    * Per segment a length that no free run in it exceeds. Not state: it decides only how fast a search is, is tightened
-   * by searches that fail and starts anew at the loosest value when a state is restored.
+   * by searches that fail and starts anew at the loosest value when a slot is released or a state restored.
    */
   readonly runBound: Uint8Array;
 
@@ -185,24 +185,6 @@ export class SwiotlbPool {
     while (++word <= lastWord) {
       const takenInWord = ~this.freeBits[word];
       if (takenInWord !== 0) return run + lowestBit(takenInWord);
-      run += 32;
-    }
-    return run;
-  }
-
-  /** Free slots in a row that end just before `slot`, down to the start of its segment. */
-  freeRunBefore(slot: number): number {
-    let word = slot >> this.wordShift;
-    const bit = slot & this.bitMask;
-    if (bit !== 0) {
-      const taken = ~this.freeBits[word] << (32 - bit);
-      if (taken !== 0) return Math.clz32(taken);
-    }
-    const firstWord = word & -(1 << this.segmentWordShift);
-    let run = bit;
-    while (--word >= firstWord) {
-      const taken = ~this.freeBits[word];
-      if (taken !== 0) return run + Math.clz32(taken);
       run += 32;
     }
     return run;

@@ -255,7 +255,7 @@ function walkArea61(
 
 /** Slots looked at in a sweep from `from` that ends successfully at candidate `found`. */
 function looksUntil(from: number, first: number, found: number, step: number, stride: number): number {
-  return first - from + 1 + (found === first ? 0 : ((found - first) / step) * (1 + step - stride));
+  return first - from + 1 + (((found - first) / step) | 0) * (1 + step - stride);
 }
 
 /** Slots looked at in a sweep from `from` up to `limit`, which may lie before it, when no candidate fits. */

@@ -39,13 +39,10 @@ export function releaseSlots(pool: SwiotlbPool, tlbAddress: PhysAddr, minAlignMa
   pool.original[first] = 0;
   pool.searchedBytes[first] = 0;
   pool.leadingBytes[first] = 0;
-  pool.countUsed((first / pool.areaSlots) | 0, -count);
+  pool.countUsed(pool.areas === 1 ? 0 : (first / pool.areaSlots) | 0, -count);
 
-  const segment = first >> pool.segmentShift;
-  if (pool.runBound[segment] < pool.segmentSlots) {
-    const merged = pool.freeRunBefore(first) + pool.listOf(first);
-    if (merged > pool.runBound[segment]) pool.runBound[segment] = merged;
-  }
+  // The next search that looks at the segment finds the bound anew; merging runs here would cost more than that.
+  pool.runBound[first >> pool.segmentShift] = pool.segmentSlots;
   pool.lastReleasedFirstSlot = first;
   pool.lastReleasedSlots = count;
 }

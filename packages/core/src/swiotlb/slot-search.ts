@@ -1,8 +1,8 @@
 /**
  * Finds the free slots that the kernel's linear search would find, without looking at each slot on the way.
  *
- * Two shortcuts: segments whose longest free run is known to be too short are passed over, and inside a segment all 128
- * slots are tested at once, as four words of bits.
+ * Two shortcuts: segments whose longest free run is known to be too short are passed over, and the others are not tested
+ * slot by slot: for few slots a word of 32 at once, for many the 128 of a segment.
  */
 import type { SwiotlbPool } from './pool.ts';
 import { lowestBit } from './slot-bits.ts';
@@ -16,6 +16,9 @@ EVERY[8] = 0x01010101;
 EVERY[16] = 0x00010001;
 EVERY[32] = 1;
 
+/** Runs up to this length are looked for word by word. */
+const SHORT_RUN_MAX = 8;
+
 /**
  * First of the slots `slot`, `slot + step`, `slot + 2 step`, ... below `end` from which `count` slots are free in one
  * segment and do not cross a boundary; -1 when there is none.
@@ -24,8 +27,12 @@ EVERY[32] = 1;
  * @param boundarySlots  slots between two boundaries, a power of two, counted from address 0; 0 when none matters
  */
 export function findFreeRun(pool: SwiotlbPool, slot: number, end: number, step: number, count: number, boundarySlots: number): number {
-  // The first candidate is the commonest answer of a next-fit search.
-  if (boundarySlots === 0 && pool.listOf(slot) >= count) return slot;
+  if (boundarySlots === 0) {
+    if (count <= SHORT_RUN_MAX && step <= 32 && EVERY[step] !== 0 && pool.wordShift === 5)
+      return findShortRun(pool, slot, end, step, count);
+    // The first candidate is the commonest answer of a next-fit search.
+    if (pool.listOf(slot) >= count) return slot;
+  }
   const bound = pool.runBound;
   const shift = pool.segmentShift;
   let candidate = slot;
@@ -50,6 +57,54 @@ export function findFreeRun(pool: SwiotlbPool, slot: number, end: number, step: 
     }
     const distance = resume - candidate + step - 1;
     candidate += distance - (distance % step);
+  }
+  return -1;
+}
+
+/**
+ * As findFreeRun, for few slots and whole words of bits. A word nearly always has them, unless its segment has none and is
+ * passed over, so the loop ends where it began and no branch depends on the slots.
+ */
+function findShortRun(pool: SwiotlbPool, slot: number, end: number, step: number, count: number): number {
+  const free = pool.freeBits;
+  const bound = pool.runBound;
+  const wordsShift = pool.segmentWordShift;
+  const lastOfSegment = (1 << wordsShift) - 1;
+  const lastWord = (end - 1) >> 5;
+  const every = EVERY[step] << (slot & (step - 1));
+  let word = slot >> 5;
+  let candidates = every & (-1 << (slot & 31));
+  let whole = false;
+  let anywhere = 0;
+  for (; word <= lastWord; word++) {
+    const place = word & lastOfSegment;
+    if (place === 0) {
+      if (bound[word >> wordsShift] < count) {
+        word += lastOfSegment;
+        candidates = every;
+        continue;
+      }
+      whole = true;
+      anywhere = 0;
+    }
+    let runs = free[word];
+    if (count > 1) {
+      let next = place === lastOfSegment ? 0 : free[word + 1];
+      for (let length = 1; length < count; ) {
+        const longer = Math.min(length, count - length);
+        runs &= (runs >>> longer) | (next << (32 - longer));
+        next &= next >>> longer;
+        length += longer;
+      }
+    }
+    const fitting = runs & candidates;
+    if (fitting !== 0) {
+      const found = (word << 5) + lowestBit(fitting);
+      return found < end ? found : -1;
+    }
+    candidates = every;
+    anywhere |= runs;
+    if (place === lastOfSegment && whole && anywhere === 0) bound[word >> wordsShift] = count - 1;
   }
   return -1;
 }

@@ -17,7 +17,7 @@ import type { SegmentStore } from './segment-store.ts';
 /** Candidates go up to so many times the row's own pool, to tell by how much that is too small. */
 const ABOVE_OWN = 4;
 /** 1 GiB, the most that a kernel takes by itself. */
-export const POOL_SLOTS_MAX = 2 ** 19;
+export const POOL_SLOTS_MAX: number = 2 ** 19;
 
 /**
  * Bounce pools of several sizes, filled and emptied side by side with the slot requests of one row.

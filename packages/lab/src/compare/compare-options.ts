@@ -59,7 +59,10 @@ export function choosePool(parameter: string, possibleCpus: number, kernel: Kern
   const match = /^(\d{1,9})(?:,(\d{1,9}))?$/.exec(parameter.trim());
   const slots = Number(match?.[1]);
   const areas = match?.[2] === undefined ? undefined : Number(match[2]);
-  const size = match !== null && slots > 0 && areas !== 0 ? poolSize({ slots, ...(areas === undefined ? {} : { areas }) }, possibleCpus, kernel) : null;
+  const size =
+    match !== null && slots > 0 && areas !== 0
+      ? poolSize({ slots, ...(areas === undefined ? {} : { areas }) }, possibleCpus, kernel)
+      : null;
   if (size !== null && size.slots <= POOL_SLOTS_MAX) return size;
   throw new LabError({
     code: 'CMP004',

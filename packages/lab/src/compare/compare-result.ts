@@ -69,8 +69,8 @@ export interface CompareData {
     readonly firstStrayLine: number;
     /** Calls of devices that neither the description nor the first part of the trace knows; not replayed. */
     readonly callsOfUnknownDevices: number;
-    /** Coherent allocations of a translated device without map lines; not replayed. */
-    readonly allocationsWithoutRuns: number;
+    /** Calls whose lines do not say which memory they map (failed allocations, empty lists); not replayed. */
+    readonly callsWithoutRanges: number;
     /** Scatter lists of which the kernel printed only a part. */
     readonly listsCut: number;
   };
@@ -157,7 +157,10 @@ export interface DeviceFigures extends RowFigures {
 
 /** The counts of one row, for all devices or for one. */
 export interface RowFigures {
-  /** Calls of the drivers that were replayed; the same in all rows but for unmaps of what could not be mapped. */
+  /**
+   * Calls of the drivers that were replayed; the same in all rows but for unmaps of what could not be mapped. A failed
+   * scatter list that was rebuilt counts as a call, with the entries that are known.
+   */
   readonly calls: {
     readonly mapPage: Figure;
     readonly unmapPage: Figure;

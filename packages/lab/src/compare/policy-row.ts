@@ -1,14 +1,4 @@
-import {
-  DMA_MAPPING_ERROR,
-  type DmaApi,
-  type DmaDevice,
-  directBounces,
-  FlushCause,
-  Machine,
-  Observed,
-  PAGE_SIZE,
-  SlotOutcome,
-} from 'dmalab-core';
+import { DMA_MAPPING_ERROR, type DmaApi, type DmaDevice, FlushCause, Machine, Observed, PAGE_SIZE, SlotOutcome } from 'dmalab-core';
 import { RecordedCall } from '../replay/call-records.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { CandidatePools } from './candidate-pools.ts';
@@ -25,6 +15,9 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 
 /** Granularity field of an IOTLB descriptor, bits 5:4 of its low half. @source VT-d 6.5.2.3 */
 const DOMAIN_SELECTIVE = 2;
+
+/** Added to physical addresses that lie in the pool of a row: above all memory of real machines. */
+const ELSEWHERE = 2 ** 50;
 
 /**
  * One row of a comparison: a machine under its policies, replaying the calls of the recording.
@@ -148,6 +141,7 @@ export class PolicyRow {
     const { counters } = this;
     const { device, mapping, count } = call;
     const parts = this.machine.devices[device];
+    const moved = this.moveOutOfPool(call);
     const wantsSlots = isStreamingMap(call.kind) && this.markBounced(call, parts);
     counters.add(device, call.kind as Counter, 1);
     if (call.kind === RecordedCall.MAP_SG) counters.add(device, Counter.MAP_SG_ENTRIES, count);
@@ -167,6 +161,7 @@ export class PolicyRow {
     const holds = wantsSlots && this.holdCandidates(call, parts, block, mapped);
     if (mapped) this.countMapped(call);
     else this.countFailure(device, parts);
+    if (moved) this.moveBack(call);
     if (mapping >= 0) {
       this.state[mapping] = mapped ? MappingState.MAPPED : MappingState.FAILED;
       this.block[mapping] = block;
@@ -227,17 +222,29 @@ export class PolicyRow {
 
   private begin(call: ReplayCall): number {
     const { dma } = this;
-    const { cpu, device, direction, attrs, phys, lengths, count, bytes } = call;
+    const { cpu, device, direction, attrs, phys, lengths, count } = call;
     switch (call.kind) {
       case RecordedCall.MAP_PAGE:
         return dma.beginMapPage(cpu, device, phys[0], lengths[0], direction, attrs);
       case RecordedCall.MAP_RESOURCE:
         return dma.beginMapResource(cpu, device, phys[0], lengths[0], direction, attrs);
       case RecordedCall.ALLOC:
-        return dma.beginAlloc(cpu, device, bytes, phys, lengths, 0, count);
+        return this.beginAlloc(call);
       default:
         return dma.beginMapSg(cpu, device, phys, lengths, 0, count, direction, attrs);
     }
+  }
+
+  /** Under direct mapping Linux takes coherent memory from where the device reaches, which need not be where it was. */
+  private beginAlloc(call: ReplayCall): number {
+    const device = this.machine.devices[call.device];
+    const { phys, bytes } = call;
+    const recorded = phys[0];
+    const reach = device.limitUnder(device.parameters.coherentDmaMask);
+    if (!device.policy.translated && recorded + bytes - 1 > reach) phys[0] = 0;
+    const frame = this.dma.beginAlloc(call.cpu, call.device, bytes, phys, call.lengths, 0, call.count);
+    phys[0] = recorded;
+    return frame;
   }
 
   private runUnmap(call: ReplayCall, kind: RecordedCall, block: number, segmentCount: number, bytes: number): void {
@@ -284,6 +291,29 @@ export class PolicyRow {
     if (!this.flushesGiven && device.domain !== null) this.machine.noticeArmedTimers(device.domain.index);
   }
 
+  /**
+   * A buffer whose memory the model has given to its pool (which it places itself when the recording does not say where
+   * it is) counts as lying elsewhere; else its unmap would be taken for that of a bounced one.
+   */
+  private moveOutOfPool(call: ReplayCall): boolean {
+    const { pool } = this.machine;
+    if (pool === null) return false;
+    const end = pool.start + pool.slots * pool.slotBytes;
+    let moved = false;
+    for (let range = 0; range < call.count; range++) {
+      if (call.phys[range] >= end || call.phys[range] + call.lengths[range] <= pool.start) continue;
+      call.phys[range] += ELSEWHERE;
+      moved = true;
+    }
+    return moved;
+  }
+
+  private moveBack(call: ReplayCall): void {
+    for (let range = 0; range < call.count; range++) {
+      if (call.phys[range] >= ELSEWHERE) call.phys[range] -= ELSEWHERE;
+    }
+  }
+
   // ---- bouncing ----------------------------------------------------------------------------------------------
 
   /** Marks the ranges of the call that have to be bounced. @returns whether there is one */
@@ -292,12 +322,13 @@ export class PolicyRow {
     const list = call.kind === RecordedCall.MAP_SG;
     if (policy.translated && list && !policy.mapsSgPerEntry) return false;
     const forced = this.machine.parameters.swiotlb?.forced ?? false;
+    const reach = device.limitUnder(device.parameters.dmaMask);
     if (call.count > this.bounced.length) this.bounced = new Uint8Array(call.count * 2);
     let any = false;
     for (let range = 0; range < call.count; range++) {
       const address = call.phys[range];
       const bytes = call.lengths[range];
-      const bounces = policy.translated ? policy.bounces(address, bytes) : directBounces(device, address, bytes, forced);
+      const bounces = policy.translated ? policy.bounces(address, bytes) : forced || address + bytes - 1 > reach;
       this.bounced[range] = bounces ? 1 : 0;
       any ||= bounces;
     }

@@ -35,7 +35,8 @@ export class RecordedCounts {
         counters.add(of, Counter.BOUNCE_ATTEMPTS, 1);
         return;
       case EventKind.QI_SUBMIT:
-        if (lines.v4[at] === IOTLB_INVALIDATION) counters.add(of, isDomainSelective(lines.v1[at]) ? Counter.DOMAIN_SELECTIVE : Counter.PAGE_SELECTIVE, 1);
+        if (lines.v4[at] === IOTLB_INVALIDATION)
+          counters.add(of, isDomainSelective(lines.v1[at]) ? Counter.DOMAIN_SELECTIVE : Counter.PAGE_SELECTIVE, 1);
     }
   }
 

@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from 'dmalab-core';
 import { type EventBatch, EventKind } from 'dmalab-trace';
 import { CallRecords, RecordedCall } from './call-records.ts';
 import { ContextTable } from './context-table.ts';
@@ -32,8 +33,11 @@ class ContextState {
   readonly open: number[] = [];
   /** A call whose API line came first and which still takes lines, -1 for none. */
   tailCall = -1;
-  /** Unmap lines that it still expects. */
+  /** Unmap lines that it still expects, at most. */
   tailUnmaps = 0;
+  /** Where those begin: pages of the segments that it ends, one line for each or one for several; null when nobody knows. */
+  tailSegments: Float64Array | null = null;
+  tailSegment = 0;
   /** dma_unmap_sg with several candidates: decided by its first unmap line. */
   undecidedHash = -1;
   /** A failed scatter list that takes its entries back: the addresses to come. */
@@ -179,8 +183,7 @@ export class CallAssembler {
     const { lines } = this;
     const iova = lines.v0[seq & lines.mask];
     if (state.undecidedHash >= 0) this.decideUnmapSg(state, iova);
-    if (state.tailCall >= 0 && state.tailUnmaps > 0) {
-      state.tailUnmaps -= 1;
+    if (this.isUnmapOfTail(state, iova, lines.v2[seq & lines.mask])) {
       this.join(seq, state.tailCall);
       return;
     }
@@ -193,6 +196,24 @@ export class CallAssembler {
     }
     this.endUnwinding(state);
     state.open.push(seq);
+  }
+
+  /** Whether the call whose API line came first unmaps the range, and if so takes it off what it still expects. */
+  private isUnmapOfTail(state: ContextState, iova: number, bytes: number): boolean {
+    if (state.tailCall < 0 || state.tailUnmaps === 0) return false;
+    const { tailSegments } = state;
+    state.tailUnmaps -= 1;
+    if (tailSegments === null) return true;
+    if (pageOf(tailSegments[state.tailSegment]) !== iova) {
+      state.tailUnmaps = 0;
+      return false;
+    }
+    // A list that shares one address range is unmapped by one line.
+    let next = state.tailSegment + 1;
+    while (next < tailSegments.length && tailSegments[next] >= iova && tailSegments[next] < iova + bytes) next += 1;
+    state.tailSegment = next;
+    if (next === tailSegments.length) state.tailUnmaps = 0;
+    return true;
   }
 
   /** A flush belongs to the unmap (or, in caching mode, the map) before it in its context; without one it is a timer's. */
@@ -242,7 +263,14 @@ export class CallAssembler {
     if (segments.dmaAddr.length === 0) return;
     const physOffset = lines.physAddrs[at] & lines.listMask;
     const hash = physListHash(device, lines.list, physOffset, nents);
-    calls.mapping[call] = mappings.addSg(device, lines.direction[at], segments, nents > 0 ? lines.list[physOffset] : 0, hash, lines.line[at]);
+    calls.mapping[call] = mappings.addSg(
+      device,
+      lines.direction[at],
+      segments,
+      nents > 0 ? lines.list[physOffset] : 0,
+      hash,
+      lines.line[at],
+    );
   }
 
   private unmapSingle(seq: number, context: number, state: ContextState, kind: RecordedCall): void {
@@ -275,7 +303,9 @@ export class CallAssembler {
     this.counters.calls[RecordedCall.FREE] += 1;
     this.endMapping(call, this.mappings.findByAddress(device, lines.v0[at]), lines.line[at]);
     state.tailCall = call;
-    state.tailUnmaps = 1;
+    state.tailUnmaps = this.translated(device) ? 1 : 0;
+    state.tailSegments = Float64Array.of(lines.v0[at]);
+    state.tailSegment = 0;
   }
 
   private unmapSg(seq: number, context: number, state: ContextState): void {
@@ -313,7 +343,7 @@ export class CallAssembler {
     const { mappings, calls } = this;
     const device = calls.device[state.tailCall];
     let row = mappings.findSg(device, state.undecidedHash);
-    while (row >= 0 && Math.floor(mappings.dmaAddr[row] / 4096) * 4096 !== iova) row = mappings.findSg(device, state.undecidedHash, row);
+    while (row >= 0 && pageOf(mappings.dmaAddr[row]) !== iova) row = mappings.findSg(device, state.undecidedHash, row);
     state.undecidedHash = -1;
     this.takeSgMapping(state, row);
   }
@@ -324,7 +354,10 @@ export class CallAssembler {
     const call = state.tailCall;
     const at = calls.apiSeq[call] & lines.mask;
     this.endMapping(call, row, lines.line[at]);
-    state.tailUnmaps = row < 0 ? lines.physAddrsCount[at] : mappings.segments[row]!.dmaAddr.length;
+    state.tailSegments = row < 0 ? null : mappings.segments[row]!.dmaAddr;
+    state.tailSegment = 0;
+    state.tailUnmaps = 0;
+    if (this.translated(calls.device[call])) state.tailUnmaps = row < 0 ? lines.physAddrsCount[at] : mappings.segments[row]!.dmaAddr.length;
     lines.state[at] = LineState.IN_CALL;
   }
 
@@ -416,7 +449,7 @@ export class CallAssembler {
   /** The same for an unmap call: from its unmap line on. */
   private firstUnmapLine(state: ContextState, dmaAddr: number): number {
     const { lines } = this;
-    const page = Math.floor(dmaAddr / 4096) * 4096;
+    const page = pageOf(dmaAddr);
     for (let index = state.open.length - 1; index >= 0; index--) {
       const at = state.open[index] & lines.mask;
       if (lines.kind[at] === EventKind.UNMAP && lines.v0[at] === page) {
@@ -444,7 +477,7 @@ export class CallAssembler {
       this.join(seq, call);
       if (lines.kind[seq & lines.mask] === EventKind.MAP) calls.mapLines[call].push(seq);
     }
-    state.open.length = 0;
+    if (state.open.length > 0) state.open.length = 0;
     this.endUnwinding(state);
   }
 
@@ -475,7 +508,7 @@ export class CallAssembler {
   }
 
   private endUnwinding(state: ContextState): void {
-    state.unwinding.length = 0;
+    if (state.unwinding.length > 0) state.unwinding.length = 0;
     state.unwindingCall = -1;
   }
 
@@ -516,4 +549,8 @@ export class CallAssembler {
     if (state.undecidedHash >= 0) this.decideUnmapSg(state, -1);
     else this.strand(state, state.open.length);
   }
+}
+
+function pageOf(address: number): number {
+  return Math.floor(address / PAGE_SIZE) * PAGE_SIZE;
 }

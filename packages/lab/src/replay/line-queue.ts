@@ -25,11 +25,8 @@ export class LineQueue {
   timeNs!: Float64Array;
   cpu!: Uint16Array;
   level!: Uint8Array;
-  pid!: Int32Array;
-  comm!: Uint32Array;
   kind!: Uint8Array;
   device!: Int32Array;
-  unit!: Int32Array;
   direction!: Uint8Array;
   attrs!: Uint16Array;
   v0!: Float64Array;
@@ -38,7 +35,6 @@ export class LineQueue {
   v3!: Float64Array;
   v4!: Float64Array;
   v5!: Float64Array;
-  v6!: Float64Array;
   /** Context number (see ContextTable). */
   context!: Int32Array;
   /** Sequence number of the line before it in its context, -1 for the first. */
@@ -64,7 +60,8 @@ export class LineQueue {
   private listHead = 0;
   private listEnd!: Float64Array;
 
-  constructor(capacity: number = 4096) {
+  /** @param capacity  rows at first, a power of two; few, so that the columns stay in the CPU's cache */
+  constructor(capacity: number = 256) {
     this.mask = capacity - 1;
     this.allocate(capacity);
   }
@@ -79,11 +76,8 @@ export class LineQueue {
     this.timeNs[at] = batch.timeNs[row];
     this.cpu[at] = batch.cpu[row];
     this.level[at] = batch.level[row];
-    this.pid[at] = batch.pid[row];
-    this.comm[at] = batch.comm[row];
     this.kind[at] = batch.kind[row];
     this.device[at] = batch.device[row];
-    this.unit[at] = batch.unit[row];
     this.direction[at] = batch.direction[row];
     this.attrs[at] = batch.attrs[row];
     this.v0[at] = batch.v0[row];
@@ -92,7 +86,6 @@ export class LineQueue {
     this.v3[at] = batch.v3[row];
     this.v4[at] = batch.v4[row];
     this.v5[at] = batch.v5[row];
-    this.v6[at] = batch.v6[row];
     this.context[at] = context;
     this.previous[at] = previous;
     this.next[at] = -1;
@@ -104,7 +97,8 @@ export class LineQueue {
     this.physAddrsCount[at] = batch.physAddrsCount[row];
     if (batch.dmaAddrsCount[row] > 0) this.dmaAddrs[at] = this.pushList(batch.list, batch.dmaAddrsOffset[row], batch.dmaAddrsCount[row]);
     if (batch.sizesCount[row] > 0) this.sizes[at] = this.pushList(batch.list, batch.sizesOffset[row], batch.sizesCount[row]);
-    if (batch.physAddrsCount[row] > 0) this.physAddrs[at] = this.pushList(batch.list, batch.physAddrsOffset[row], batch.physAddrsCount[row]);
+    if (batch.physAddrsCount[row] > 0)
+      this.physAddrs[at] = this.pushList(batch.list, batch.physAddrsOffset[row], batch.physAddrsCount[row]);
     this.listEnd[at] = this.listTail;
     return seq;
   }
@@ -153,11 +147,8 @@ export class LineQueue {
     this.timeNs = new Float64Array(capacity);
     this.cpu = new Uint16Array(capacity);
     this.level = new Uint8Array(capacity);
-    this.pid = new Int32Array(capacity);
-    this.comm = new Uint32Array(capacity);
     this.kind = new Uint8Array(capacity);
     this.device = new Int32Array(capacity);
-    this.unit = new Int32Array(capacity);
     this.direction = new Uint8Array(capacity);
     this.attrs = new Uint16Array(capacity);
     this.v0 = new Float64Array(capacity);
@@ -166,7 +157,6 @@ export class LineQueue {
     this.v3 = new Float64Array(capacity);
     this.v4 = new Float64Array(capacity);
     this.v5 = new Float64Array(capacity);
-    this.v6 = new Float64Array(capacity);
     this.context = new Int32Array(capacity);
     this.previous = new Float64Array(capacity);
     this.next = new Float64Array(capacity);
@@ -187,11 +177,8 @@ const columnNames = [
   'timeNs',
   'cpu',
   'level',
-  'pid',
-  'comm',
   'kind',
   'device',
-  'unit',
   'direction',
   'attrs',
   'v0',
@@ -200,7 +187,6 @@ const columnNames = [
   'v3',
   'v4',
   'v5',
-  'v6',
   'context',
   'previous',
   'next',

@@ -22,7 +22,7 @@ export const DomainOperation = {
   FREE: 1,
   /** a page frame, b pages. */
   QUEUE: 2,
-  /** a cause. */
+  /** a cause; the result is 1 when the timer was armed. */
   BEGIN_FLUSH: 3,
   END_FLUSH: 4,
   /** a ring. */
@@ -83,6 +83,7 @@ export class DomainOperations implements OrderedResource {
         result = domain.queueIova(queue!, log.a[row], log.b[row], NO_TABLES, cpu) ? 1 : 0;
         break;
       case DomainOperation.BEGIN_FLUSH:
+        result = queue!.timerArmed ? 1 : 0;
         domain.beginFlush(queue!, log.a[row] as FlushCause);
         break;
       case DomainOperation.END_FLUSH:

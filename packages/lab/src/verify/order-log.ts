@@ -7,6 +7,9 @@ const CAPACITY = REMEMBERED * 2;
 /** Orders that are tried for one mismatch before it counts as a difference. */
 const TRIALS_MAX = 3000;
 
+/** Decisions that a later mismatch may take back. */
+const UNDECIDED_MAX = 4;
+
 /** How a mismatch was explained. */
 export interface OrderDecision {
   /** Orders that were tried. */
@@ -54,6 +57,8 @@ export class OrderLog {
   /** Repeating order, as rows; differs from 0, 1, 2, … only inside a trial. */
   private readonly order: Int32Array = new Int32Array(CAPACITY);
   private tried = 0;
+  /** The orders that the latest decisions changed, newest first, as rows. A later result can show a decision wrong. */
+  private undecided: Int32Array[] = [];
 
   constructor(resource: OrderedResource) {
     this.resource = resource;
@@ -110,16 +115,32 @@ export class OrderLog {
   explain(): OrderDecision | null {
     const failed = this.resource.arena.save();
     this.tried = 0;
-    for (let row = 0; row < this.length; row++) this.order[row] = row;
+    const present = Int32Array.from({ length: this.length }, (_, row) => row);
     const moves: { operation: number; earlier: boolean }[] = [];
-    for (let depth = 1; depth <= 3 && this.tried < TRIALS_MAX; depth++) {
-      if (this.tryMoves(depth, this.length - 1, moves)) {
-        this.adoptOrder();
-        return { tried: this.tried, moved: moves };
-      }
-    }
+    const found =
+      this.search(present, 1, moves) ||
+      this.undecided.some((order) => this.search(this.withNewerRows(order), 1, moves)) ||
+      this.search(present, 2, moves) ||
+      this.search(present, 3, moves);
+    if (found) return { tried: this.tried, moved: moves };
     this.resource.arena.restore(failed);
     return null;
+  }
+
+  /** Tries all orders that are `depth` moves from `base`, and keeps the first that fits. */
+  private search(base: Int32Array, depth: number, moves: { operation: number; earlier: boolean }[]): boolean {
+    if (this.tried >= TRIALS_MAX) return false;
+    this.order.set(base);
+    moves.length = 0;
+    if (!this.tryMoves(depth, this.length - 1, moves)) return false;
+    this.adoptOrder(base);
+    return true;
+  }
+
+  private withNewerRows(order: Int32Array): Int32Array {
+    const base = Int32Array.from({ length: this.length }, (_, row) => row);
+    base.set(order);
+    return base;
   }
 
   /** Orders tried by the last `explain`. */
@@ -131,12 +152,14 @@ export class OrderLog {
   undoNewest(): void {
     for (let row = 0; row < this.length; row++) this.order[row] = row;
     this.length -= 1;
+    if (this.undecided.some((order) => order.length > this.length)) this.undecided = [];
     this.replay(this.length);
   }
 
   /** Starts anew from the resource's present state (after a recorded value was adopted). */
   restart(): void {
     this.length = 0;
+    this.undecided = [];
     this.oldState = this.resource.arena.save();
   }
 
@@ -145,6 +168,7 @@ export class OrderLog {
     for (const column of [this.a, this.b, this.c, this.d, this.recorded, this.after, this.before]) column.copyWithin(0, REMEMBERED);
     for (const column of [this.operation, this.cpu, this.otherCpu, this.context]) column.copyWithin(0, REMEMBERED);
     this.length -= REMEMBERED;
+    this.undecided = [];
   }
 
   /** Tries every legal single move of one operation, then for each of them one more, down to `depth`. */
@@ -227,9 +251,14 @@ export class OrderLog {
     return true;
   }
 
-  /** The order that fitted becomes the order of the rows; the state in the middle is no longer known. */
-  private adoptOrder(): void {
+  /** The order that fitted becomes the order of the rows; `base` is the one from which it was reached. */
+  private adoptOrder(base: Int32Array): void {
     const count = this.length;
+    const placeOfRow = new Int32Array(count);
+    for (let place = 0; place < count; place++) placeOfRow[this.order[place]] = place;
+    this.undecided = [base, ...this.undecided.map((order) => this.withNewerRows(order))]
+      .slice(0, UNDECIDED_MAX)
+      .map((order) => order.map((row) => placeOfRow[row]));
     for (const column of [this.a, this.b, this.c, this.d, this.recorded, this.after, this.before]) {
       const copy = column.slice(0, count);
       for (let place = 0; place < count; place++) column[place] = copy[this.order[place]];

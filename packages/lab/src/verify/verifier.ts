@@ -29,6 +29,9 @@ const FLUSH_TIMER = 20;
 /** From arming the depot's delayed work to its run, ns: IOVA_DEPOT_DELAY and the tick that the timer wheel adds at HZ 250. */
 const DEPOT_WORK_NS = 104e6;
 
+/** Levels of interruption on a CPU, see ContextLevel. */
+const LEVELS = 4;
+
 /** What of the recording can be compared at all. */
 export interface VerifyScope extends ComparableLines {
   /** `dma:*` events were recorded: the calls themselves, not only their outcomes. */
@@ -84,6 +87,10 @@ export class Verifier {
   /** Domains, and whether the pool, held something when the recording began: their state is unknown, addresses are adopted. */
   private readonly midLifeDomains = new Set<number>();
   private midLifePool = false;
+  /** Slots that the recording shows could not be adopted after a difference: where the model's pool is from there on, nobody knows. */
+  private poolAdrift = false;
+  /** By CPU and interrupt level, the last line so far; rows grow with the CPUs. */
+  private readonly lastLineOfLevel: Float64Array[] = [];
   private stopped: string | null = null;
   private lineCalls = 0;
   private lineOutcomes = 0;
@@ -151,6 +158,7 @@ export class Verifier {
     this.machine.observations.nowNs = lines.timeNs[at];
     if (this.depotDue.length > 0) this.runDueDepotWork(seq, lines.timeNs[at]);
     this.orders.close(context, seq);
+    this.noteLevel(lines.cpu[at], lines.level[at], seq);
     const tail = this.tails[context] ?? -1;
     if (tail >= 0 && tail !== lines.call[at] && !this.continuesTail(tail, seq)) this.closeTail(context, seq);
     const call = lines.state[at] === LineState.IN_CALL ? lines.call[at] : -1;
@@ -191,7 +199,8 @@ export class Verifier {
       this.checks.notComparable(this.checkOf(lines.kind[seq & lines.mask]));
       return;
     }
-    const previous = lines.previous[seq & lines.mask];
+    if (this.differsInBounce(run, seq)) return;
+    const previous = this.lineBefore(seq);
     while (run.predicted.length === 0 && !run.returned && run.frame >= 0) this.stepOnce(run, seq, previous, seq);
     if (run.frame < 0) {
       this.lineNotCompared += 1;
@@ -207,6 +216,19 @@ export class Verifier {
     }
     this.compareLine(run, seq);
     this.settle(run, seq, seq, this.nextLine(seq));
+  }
+
+  /** The recording bounced where the model does not, or the reverse: two ways of mapping, so the rest of the call is not compared. */
+  private differsInBounce(run: Run, seq: number): boolean {
+    if (run.predicted.length > 0 || run.returned) return false;
+    const kind = this.assembler.lines.kind[seq & this.assembler.lines.mask];
+    const step = this.dma.nextStep(run.frame);
+    const bounced = kind === EventKind.BOUNCED && step === DmaStep.ALLOCATE_IOVA;
+    if (!bounced && !(kind === EventKind.MAP && step === DmaStep.TAKE_SLOTS)) return false;
+    this.lineOutcomes += 1;
+    this.differ('bounce', seq, bounced ? 'mapped as it is' : 'bounced', this.describeLine(seq));
+    this.abandon(run);
+    return true;
   }
 
   private lineAlone(seq: number, context: number): void {
@@ -264,10 +286,7 @@ export class Verifier {
     const did = lines.kind[at] === EventKind.QI_SUBMIT ? lines.v1[at] >>> 16 : lines.v0[at];
     const domain = this.lazyDomain(did);
     this.closeTail(context, seq);
-    const { flushQueue } = this.machine.domains[domain];
     this.checks.given('flush');
-    if (flushQueue!.timerArmed) this.checks.equal('flush');
-    else this.differ('flush', seq, `no flush: nothing waits in domain ${did}`, 'a flush of the whole domain');
     const call = calls.take(FLUSH_TIMER as RecordedCall, -1, context, seq, -1);
     const run = this.takeRun(call);
     run.kind = FLUSH_TIMER;
@@ -330,6 +349,7 @@ export class Verifier {
     if (run.domain < 0) return;
     this.midLifeDomains.add(run.domain);
     this.checks.forgive('address', run.domain);
+    this.checks.forgive('flush', run.domain);
     if (this.machine.devices[run.device].policy.mapsSgPerEntry) this.loseSightOfPool();
   }
 
@@ -385,8 +405,10 @@ export class Verifier {
   /** Performs what is left of a call; it ends before line `before` of its context. */
   private complete(run: Run, call: number, before: number): void {
     const { lines, calls } = this.assembler;
-    const after = before < lines.tail && before >= lines.head ? lines.previous[before & lines.mask] : calls.lastSeq[call];
-    const seq = before < lines.tail && before >= lines.head ? before : -1;
+    const held = before < lines.tail && before >= lines.head;
+    const seq = held ? before : -1;
+    // After a call whose API line came first, the next line of an interrupt's context can be one of the next interrupt.
+    const after = before === calls.apiSeq[call] ? this.lineBefore(before) : held ? lines.previous[before & lines.mask] : calls.lastSeq[call];
     while (run.frame >= 0 && !run.returned) this.stepOnce(run, seq, after, before);
     while (run.predicted.length > 0) {
       this.missing(run, call, run.predicted.first);
@@ -482,8 +504,8 @@ export class Verifier {
         this.orders.notePool(PoolOperation.RELEASE, window, Number.NaN, calls.slots[frame], run.device, 0, 0);
         break;
       case DmaStep.SUBMIT_FLUSH:
-        this.orders.noteDomain(run.domain, DomainOperation.BEGIN_FLUSH, window, Number.NaN, FlushCause.TIMER, 0, 0);
-        break;
+        this.beginTimedFlush(run, seq);
+        return;
       case DmaStep.WAIT_FLUSH:
         this.orders.noteDomain(run.domain, DomainOperation.END_FLUSH, window, Number.NaN, 0, 0, 0);
         break;
@@ -514,6 +536,28 @@ export class Verifier {
     if (!full) return;
     this.orders.noteDomain(run.domain, DomainOperation.BEGIN_FLUSH, window, Number.NaN, FlushCause.RING_FULL, 0, 0);
     this.checks.equal('flush');
+  }
+
+  /** A timer has fired, so it was armed: by a range that was queued after the flush before, whichever way the lines were printed. */
+  private beginTimedFlush(run: Run, seq: number): void {
+    const { lines } = this.assembler;
+    const { id, flushQueue } = this.machine.domains[run.domain];
+    const armed = flushQueue!.timerArmed;
+    this.orders.noteDomain(run.domain, DomainOperation.BEGIN_FLUSH, this.window, 1, FlushCause.TIMER, 0, 0);
+    this.perform(run);
+    if (armed) {
+      this.checks.equal('flush');
+    } else if (this.isMidLife(run.domain)) {
+      this.checks.notComparable('flush');
+      this.orders.restartDomain(run.domain);
+    } else if (this.orders.explainDomain(run.domain) !== null) {
+      this.windowLines.push(lines.line[seq & lines.mask]);
+      this.checks.equal('flush');
+    } else {
+      const tried = this.orders.triedDomain(run.domain);
+      this.differ('flush', seq, `no flush: nothing waits in domain ${id}`, 'a flush of the whole domain', [], tried, run.domain);
+      this.orders.restartDomain(run.domain);
+    }
   }
 
   private allocate(run: Run, seq: number): void {
@@ -595,14 +639,15 @@ export class Verifier {
       this.checks.equal('slot');
       return;
     }
-    if (!this.midLifePool && this.orders.explainPool() !== null) {
+    const known = !this.poolAdrift && !this.midLifePool && !this.scope.startsInMidLife();
+    if (known && this.orders.explainPool() !== null) {
       this.windowLines.push(seq >= 0 ? lines.line[seq & lines.mask] : 0);
       this.checks.equal('slot');
       if (taken < 0 || recorded < 0) this.abandon(run);
       else this.moveSlots(run, translated ? recorded + (calls.slots[frame] % PAGE_SIZE) : recorded);
       return;
     }
-    if (this.midLifePool) {
+    if (!known) {
       this.checks.notComparable('slot');
     } else {
       this.differ(
@@ -623,21 +668,23 @@ export class Verifier {
     const { frame } = run;
     const { minAlignMask, segmentBoundaryMask } = this.machine.devices[run.device].parameters;
     this.orders.undoPool();
-    const slots =
-      recorded < 0
-        ? -1
-        : adoptSlots(
-            this.machine.pool!,
-            recorded,
-            calls.original[frame],
-            calls.bytes[frame],
-            translated ? PAGE_SIZE - 1 : 0,
-            minAlignMask,
-            segmentBoundaryMask,
-          );
+    if (recorded < 0) {
+      this.orders.restartPool();
+      this.abandon(run);
+      return;
+    }
+    const slots = adoptSlots(
+      this.machine.pool!,
+      recorded,
+      calls.original[frame],
+      calls.bytes[frame],
+      translated ? PAGE_SIZE - 1 : 0,
+      minAlignMask,
+      segmentBoundaryMask,
+    );
     this.orders.restartPool();
     if (slots < 0 || calls.slots[frame] < 0) {
-      this.loseSightOfPool();
+      this.poolAdrift = true;
       this.abandon(run);
     } else {
       this.moveSlots(run, slots);
@@ -875,6 +922,24 @@ export class Verifier {
     return this.deviceOf[device];
   }
 
+  private noteLevel(cpu: number, level: number, seq: number): void {
+    while (this.lastLineOfLevel.length <= cpu) this.lastLineOfLevel.push(new Float64Array(LEVELS).fill(-1));
+    this.lastLineOfLevel[cpu][level] = seq;
+  }
+
+  /**
+   * The line after which what happens before line `seq` in its context can have begun, -1 for the start of the recording:
+   * the line before it there, or, as an interrupt runs to its end, the last line of what it interrupted.
+   */
+  private lineBefore(seq: number): number {
+    const { lines } = this.assembler;
+    const at = seq & lines.mask;
+    let before = lines.previous[at];
+    const levels = this.lastLineOfLevel[lines.cpu[at]];
+    for (let level = 0; level < lines.level[at]; level++) before = Math.max(before, levels[level]);
+    return before;
+  }
+
   /** Sequence number of the next line of the line's context, Infinity while it is not known. */
   private nextLine(seq: number): number {
     const { lines } = this.assembler;
@@ -939,6 +1004,7 @@ export class Verifier {
       limits.push(`mappings older than the recording end in it (domain ${names.join(', ')}): addresses there are adopted, not predicted`);
     }
     if (this.midLifePool) limits.push('the bounce pool was in use before the recording began: slots are adopted, not predicted');
+    else if (this.poolAdrift) limits.push('the bounce pool could not be made to agree with a slot that was recorded: later slots are not compared');
     if (this.stopped !== null) limits.push(`comparison stopped where the engine could not follow: ${this.stopped}`);
     return limits;
   }

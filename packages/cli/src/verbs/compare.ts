@@ -1,0 +1,95 @@
+/** `dmalab compare TRACE`: what would each policy have done with these calls? */
+import { type CompareResult, Comparison } from 'dmalab-lab';
+import { openRecording } from 'dmalab-lab/node';
+import { ExitCode } from '../exit-code.ts';
+import { EXIT_INTERRUPTED, type Interruption } from '../interruption.ts';
+import { allFiguresLines } from '../report/all-figures-report.ts';
+import { compareAnswer, compareNoteLines, deviceSummaryLines, deviceTableLines, policyTableLines } from '../report/compare-report.ts';
+import { dataDetailLines, dataLines } from '../report/data-report.ts';
+import { reachedText } from '../report/recording-report.ts';
+import { sizeTableLines } from '../report/size-report.ts';
+import { ProgressBar } from '../terminal/progress.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { COLUMNS_MAX, labelled, sectionLines } from '../terminal/wrap.ts';
+import { shellWord } from '../usage.ts';
+
+export interface CompareOptions {
+  readonly machine?: string | undefined;
+  /** `all`, `untrusted`, or PCI addresses separated by commas. */
+  readonly device?: string | undefined;
+  /** Names of policies separated by commas. */
+  readonly policy?: string | undefined;
+  /** `SLOTS[,AREAS]` of the what-if rows. */
+  readonly pool?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly byDevice?: boolean | undefined;
+  readonly sizes?: boolean | undefined;
+  readonly figures?: boolean | undefined;
+  readonly data?: boolean | undefined;
+}
+
+/** Compares policies on a trace and prints the answer. @returns the exit code */
+export async function compare(trace: string, options: CompareOptions, terminal: Terminal, interruption: Interruption): Promise<number> {
+  const bar = new ProgressBar(terminal.progressStream);
+  const recording = await interruption.during(
+    openRecording(trace, {
+      machine: options.machine,
+      onProgress: (progress) => {
+        if (progress.pass === 'facts') interruption.check();
+        bar.show(progress.pass === 'facts' ? 'facts' : 'compare', progress);
+      },
+    }),
+  );
+  const comparison = new Comparison(recording, {
+    devices: options.device,
+    policies: options.policy?.split(',').map((name) => name.trim()),
+    pool: options.pool,
+  });
+  for await (const batch of interruption.until(recording.batches())) comparison.comparer.push(batch);
+  bar.clear();
+  const result = comparison.finish();
+  const stoppedAt = interruption.requested ? reachedText(recording) : undefined;
+  if (options.json === true) terminal.printJson(jsonReport(result, stoppedAt));
+  else terminal.print(resultLines(trace, result, stoppedAt, options, terminal.columns));
+  return stoppedAt === undefined ? ExitCode.FINE : EXIT_INTERRUPTED;
+}
+
+/** The lab's object with the sentence that all outputs share; `data` stays the first key. */
+function jsonReport(result: CompareResult, stoppedAt: string | undefined): object {
+  const { data, format, version, ...rest } = result;
+  const interrupted = stoppedAt === undefined ? {} : { interrupted: stoppedAt };
+  return { data, format, version, ...interrupted, answer: compareAnswer(result, COLUMNS_MAX), ...rest };
+}
+
+function resultLines(
+  trace: string,
+  result: CompareResult,
+  stoppedAt: string | undefined,
+  options: CompareOptions,
+  columns: number,
+): string[] {
+  const byDevice = options.byDevice === true;
+  const head = dataLines(result.data, columns);
+  if (stoppedAt !== undefined) head.push(...labelled('INTERRUPTED', `at ${stoppedAt}; counts hold for that part`, columns, 13));
+  head.push(...compareAnswer(result, columns));
+  const sections = [head, deviceSummaryLines(result, byDevice, columns), policyTableLines(result, columns)];
+  if (byDevice) sections.push(deviceTableLines(result, columns));
+  if (options.sizes === true) sections.push(sizeTableLines(result, byDevice, columns));
+  if (options.figures === true) sections.push(allFiguresLines(result, columns));
+  if (options.data === true) sections.push(dataDetailLines(result.data, columns));
+  const next = labelled('next', nextText(trace, result, options), columns);
+  return sectionLines([...sections, [...compareNoteLines(result, columns), ...next]]);
+}
+
+/** Questions that this output leaves, each with the flag that answers it. */
+function nextText(trace: string, result: CompareResult, options: CompareOptions): string {
+  const flags: string[] = [];
+  if (options.byDevice !== true) flags.push('--by-device');
+  if (options.sizes !== true) flags.push('--sizes');
+  if (options.figures !== true) flags.push('--figures');
+  const least = result.rows.findLast(({ total }) => total.pool.smallestSlots.value !== null)?.total.pool.smallestSlots.value;
+  if (options.pool === undefined && least !== undefined && least !== null) flags.push(`--pool ${least}`);
+  if (options.device === undefined || options.device === 'all')
+    if (result.devices.some(({ untrusted }) => untrusted)) flags.push('--device untrusted');
+  return `dmalab compare ${shellWord(trace)} ${[...flags, '--json'].join(' | ')}`;
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { type KernelRules, Observed, PAGE_SIZE, Prng } from '../base/index.ts';
+import { NOT_MAPPED } from '../iommu/index.ts';
+import { bounceStrict, lazy, passthrough, strict } from '../policy/index.ts';
+import { framesOutsideTables, RandomDriver } from './call-sequences.oracle.ts';
+import { Machine } from './machine.ts';
+import { observedOf } from './observed-rows.oracle.ts';
+import type { MachineParameters } from './parameters.ts';
+import { pciDevice, pcMachine } from './pc.ts';
+
+const RUNS = 12;
+const CALLS = 250;
+
+/** Room for 48 pages below 4 GiB, from which a device with a 32-bit mask cannot escape. */
+const CROWDED = [{ loPfn: 1, hiPfn: 0xfffff - 48 }];
+
+const shapes: readonly (readonly [string, Partial<MachineParameters>, number, number])[] = [
+  ['roomy', {}, 9000, Number.POSITIVE_INFINITY],
+  ['with long buffers', {}, 5 * 1024 * 1024, Number.POSITIVE_INFINITY],
+  [
+    'short of slots',
+    { swiotlb: { start: 0x7bfd7000, slots: 64, areas: 2, forced: true, segmentSlots: 32 } },
+    9000,
+    Number.POSITIVE_INFINITY,
+  ],
+  ['short of addresses', { domains: [{ reserved: CROWDED }, { reserved: CROWDED }] }, 20000, 0xffffffff],
+  ['with rings of four', { ringEntries: 4 }, 9000, Number.POSITIVE_INFINITY],
+];
+
+describe.each(shapes)('a machine %s', (_, changes, longest, mask) => {
+  test.each(
+    [strict, lazy, bounceStrict, passthrough].flatMap((policy) => [
+      [policy.name, policy, '6.12'] as const,
+      [policy.name, policy, '6.1'] as const,
+    ]),
+  )('%s: everything that was taken is given back (%3$s rules)', (name, policy, kernel: KernelRules) => {
+    let failed = 0;
+    for (let run = 0; run < RUNS; run++) {
+      const devices = [0, 1].map((index) => ({ ...pciDevice(index, policy, index), dmaMask: mask, coherentDmaMask: mask }));
+      const domains = changes.domains ?? [{ reserved: [] }, { reserved: [] }];
+      const machine = new Machine(pcMachine([policy, policy], { kernel, memory: 'accounting', ...changes, devices, domains }));
+      const context = framesOutsideTables(machine);
+      const driver = new RandomDriver(machine, new Prng(run * 1000 + 7), longest);
+      for (let call = 0; call < CALLS; call++) driver.act();
+      failed += driver.failed;
+      driver.finish();
+
+      const seed = `${name} ${kernel} run ${run}`;
+      expect([seed, machine.pool!.used, machine.dma.calls.inFlight, machine.dma.unmapsOfNothing, machine.dma.entriesAlreadySet]).toEqual([
+        seed,
+        0,
+        0,
+        0,
+        0,
+      ]);
+      expect([seed, framesOutsideTables(machine)]).toEqual([seed, context]);
+      for (const { iovaPages, iova, flushQueue, hardware } of machine.domains) {
+        expect([seed, iovaPages, flushQueue?.entries ?? 0]).toEqual([seed, 0, 0]);
+        // What is not reserved is cached for reuse; nobody holds anything.
+        expect([seed, iova.nodePages]).toEqual([seed, iova.cachedPages()]);
+        for (const [iovaAddress, , bytes] of observedOf(machine.observations, Observed.MAPPED, 3)) {
+          for (let page = 0; page < bytes / PAGE_SIZE; page += 97) {
+            if (hardware.lookup(iovaAddress / PAGE_SIZE + page) !== NOT_MAPPED) expect([seed, iovaAddress]).toBe('not mapped');
+          }
+        }
+      }
+    }
+    // The shapes that are short of something do make calls fail.
+    if (longest === 20000 && policy.translated) expect(failed).toBeGreaterThan(0);
+    if (changes.swiotlb !== undefined && (policy === bounceStrict || policy === passthrough)) expect(failed).toBeGreaterThan(0);
+  });
+});
+
+test('a list under one address range lets the device reach exactly the pages of its entries, padding included', () => {
+  const prng = new Prng(64);
+  const machine = new Machine(
+    pcMachine([strict], { domains: [{ reserved: [] }], devices: [{ ...pciDevice(0, strict, 0), segmentBoundaryMask: 0xffff }] }),
+  );
+  for (let round = 0; round < 100; round++) {
+    const phys = Array.from(
+      { length: 1 + prng.below(8) },
+      () => prng.below(2 ** 20) * PAGE_SIZE + (prng.chance(1, 2) ? 0 : prng.below(PAGE_SIZE)),
+    );
+    const lengths = phys.map(() => (prng.chance(1, 2) ? PAGE_SIZE : 1 + prng.below(60000)));
+    const segments = machine.dmaMapSg(0, 0, phys, lengths, 1);
+    // Walk the segments byte for byte as a device would, one page at a time, and compare with the list.
+    let entry = 0;
+    let inEntry = 0;
+    for (const { address, bytes } of segments) {
+      for (let done = 0; done < bytes; ) {
+        expect(machine.deviceAccess(0, address + done, false)).toBe(phys[entry] + inEntry);
+        const step = Math.min(lengths[entry] - inEntry, PAGE_SIZE - ((address + done) % PAGE_SIZE));
+        done += step;
+        inEntry += step;
+        if (inEntry === lengths[entry]) {
+          entry += 1;
+          inEntry = 0;
+        }
+      }
+    }
+    expect(entry).toBe(phys.length);
+    machine.dmaUnmapSg(0, 0, segments, 1);
+  }
+  expect(machine.domains[0].iovaPages).toBe(0);
+});

@@ -1,0 +1,51 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { openRecording } from '../replay/open-recording.ts';
+import { differenceTexts, ledgerTotal } from '../testing/verify-text.ts';
+import { verifyRecording } from './verify.ts';
+
+const repository = fileURLToPath(new URL('../../../../', import.meta.url));
+
+function recordingsIn(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.trace.gz'))
+    .sort()
+    .map((name) => `${folder}/${name}`);
+}
+
+/** Everything of the recording is predicted, and every event of it is accounted for. */
+async function expectEqual(path: string): Promise<void> {
+  const recording = await openRecording(path);
+  const result = await verifyRecording(recording);
+  expect(differenceTexts(result)).toEqual([]);
+  expect(result.checks.reduce((sum, check) => sum + check.differ, 0)).toBe(0);
+  expect(result.checks.reduce((sum, check) => sum + check.equal, 0)).toBeGreaterThan(100);
+  expect(ledgerTotal(result)).toBe(recording.statistics.events);
+  expect(recording.statistics.notUnderstood).toBe(0);
+  expect(result.strayLines).toBe(0);
+}
+
+const own = [...recordingsIn(`${repository}examples`), ...recordingsIn(`${repository}testdata`)];
+
+/** Goal: the model does what the kernels did, on every recording there is. */
+describe('recordings of the repository', () => {
+  it('there are some of each kernel', () => {
+    expect(own.filter((path) => path.includes('linux-6.12-')).length).toBeGreaterThan(10);
+    expect(own.filter((path) => path.includes('linux-6.1-')).length).toBeGreaterThan(2);
+  });
+
+  it.each(own.map((path) => [path.slice(repository.length), path] as const))('%s', (_, path) => expectEqual(path));
+});
+
+const folder = process.env.DMALAB_TRACES;
+
+describe('recordings elsewhere', () => {
+  if (folder === undefined) {
+    it.skip('DMALAB_TRACES names no folder; with it, dmalab verifies every *.trace.gz there', () => undefined);
+    return;
+  }
+  it('the folder has recordings', () => expect(recordingsIn(folder)).not.toEqual([]));
+  it.each(recordingsIn(folder))('%s', expectEqual);
+});
