@@ -35,6 +35,17 @@ describe('output', () => {
     await expect(outcome.out).toMatchFileSnapshot(`goldens/${golden}`);
   });
 
+  it.each([
+    ['example-verify.txt', 'verify'],
+    ['example-compare.txt', 'compare'],
+  ])('%s, on the example that comes along', async (golden, verb) => {
+    const outcome = dmalab([verb, 'examples/thunderbolt-nvme.trace.gz']);
+    expect(outcome.err).toBe('');
+    expect(outcome.code).toBe(0);
+    expect(styleFault(outcome.out)).toBeUndefined();
+    await expect(outcome.out).toMatchFileSnapshot(`goldens/${golden}`);
+  });
+
   it('says DATA first and the verdict within eight lines', () => {
     for (const args of [
       ['verify', small],

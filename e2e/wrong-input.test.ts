@@ -166,7 +166,7 @@ describe('damaged recordings', () => {
     ['a contradicting description', [small, '--machine', 'other.machine.json']],
   ];
 
-  it.each(recordings.map(([what, args, word]) => ({ what, args, word })))('with $what', ({ args, word }) => {
+  it.each(recordings.map(([what, args, word]) => [what, { args, word }] as const))('with %s', (_, { args, word }) => {
     for (const verb of ['verify', 'compare']) {
       const { code, out, err } = bench.dmalab([verb, ...args]);
       expect([styleFault(out), styleFault(err)]).toEqual([undefined, undefined]);

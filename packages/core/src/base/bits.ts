@@ -44,5 +44,5 @@ export function andLow(value: number, mask: number): number {
 
 /** True when `value` is a power of two; works up to 2^53. */
 export function isPowerOfTwo(value: number): boolean {
-  return value > 0 && Number.isInteger(Math.log2(value));
+  return value >= 1 && 2 ** Math.round(Math.log2(value)) === value;
 }

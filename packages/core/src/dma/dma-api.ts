@@ -103,7 +103,7 @@ export class DmaApi {
       this.pieces.beginUnmap(call, addresses[offset], bytes[offset]);
     } else {
       const last = offset + count - 1;
-      this.pieces.beginUnmap(call, addresses[offset], addresses[last] + bytes[last] - addresses[offset]);
+      this.pieces.beginUnmapRange(call, addresses[offset], addresses[last] + bytes[last] - addresses[offset], Program.UNMAP_DIRECT);
     }
     return call;
   }

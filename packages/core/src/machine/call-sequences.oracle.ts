@@ -1,6 +1,9 @@
 import { Direction, PAGE_SIZE, type Prng } from '../base/index.ts';
 import type { DmaSegment, Machine } from './machine.ts';
 
+/** Drivers' memory is below this page: nobody's buffer lies in the bounce pool. */
+const BUFFER_PAGES = 0x60000;
+
 /** One thing that a driver holds. */
 interface Held {
   readonly kind: 'page' | 'list' | 'resource' | 'coherent';
@@ -46,7 +49,7 @@ export class RandomDriver {
     const bytes = 1 + prng.below(this.longest);
     switch (prng.below(5)) {
       case 0: {
-        const phys = prng.below(2 ** 20) * PAGE_SIZE;
+        const phys = prng.below(BUFFER_PAGES) * PAGE_SIZE;
         this.keep('coherent', device, machine.dmaAllocCoherent(cpu, device, phys, bytes), bytes, Direction.BIDIRECTIONAL);
         break;
       }
@@ -84,7 +87,7 @@ export class RandomDriver {
   }
 
   private buffer(): number {
-    return this.prng.below(2 ** 20) * PAGE_SIZE + (this.prng.chance(1, 2) ? 0 : this.prng.below(PAGE_SIZE));
+    return this.prng.below(BUFFER_PAGES) * PAGE_SIZE + (this.prng.chance(1, 2) ? 0 : this.prng.below(PAGE_SIZE));
   }
 
   private cpu(): number {

@@ -17,6 +17,12 @@ function bytesAt(machine: Machine, address: number, length: number): Uint8Array 
   return bytes;
 }
 
+/** Index of the first byte that differs, -1 for none. */
+function firstDifference(a: Uint8Array, b: Uint8Array): number {
+  if (a.length !== b.length) return Math.min(a.length, b.length);
+  return a.findIndex((byte, index) => byte !== b[index]);
+}
+
 function randomBytes(prng: Prng, length: number): Uint8Array {
   return Uint8Array.from({ length }, () => prng.below(255) + 1);
 }
@@ -42,7 +48,7 @@ describe.each([
       { minAlignMask },
       { kernel, swiotlb: { start: 0x7bfd7000, slots: 1024, areas: 2, forced }, domains: policy.translated ? [{ reserved: [] }] : [] },
     );
-    for (let round = 0; round < 150; round++) {
+    for (let round = 0; round < 60; round++) {
       const length = prng.chance(1, 4) ? PAGE_SIZE * (1 + prng.below(3)) : 1 + prng.below(9000);
       const buffer = 0x40000000 + round * 0x10000 + (prng.chance(1, 3) ? 0 : prng.below(PAGE_SIZE));
       const direction = prng.below(3) as Direction;
@@ -85,13 +91,13 @@ describe.each([
         }
         const seen = new Uint8Array(length);
         expect(machine.deviceRead(0, address, seen)).toBe(length);
-        expect(seen).toEqual(device);
-        expect(bytesAt(machine, buffer, length)).toEqual(driver);
+        expect([round, step, firstDifference(seen, device)]).toEqual([round, step, -1]);
+        expect([round, step, firstDifference(bytesAt(machine, buffer, length), driver)]).toEqual([round, step, -1]);
       }
 
       machine.dmaUnmapPage(0, 0, address, length, direction);
       if (direction !== Directions.TO_DEVICE) driver.set(device);
-      expect(bytesAt(machine, buffer, length)).toEqual(driver);
+      expect([round, firstDifference(bytesAt(machine, buffer, length), driver)]).toEqual([round, -1]);
       expect([bytesAt(machine, buffer - 64, 64), bytesAt(machine, buffer + length, 64)]).toEqual([before, before]);
     }
     expect(machine.pool!.used).toBe(0);

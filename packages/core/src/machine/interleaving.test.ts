@@ -80,8 +80,7 @@ class TwoDrivers {
     dma.end(this.call[cpu]);
     this.call[cpu] = -1;
     if (this.bytes[cpu] > 0) this.address[cpu] = result;
-    this.machine.noticeArmedTimers(0);
-    if (this.machine.domains.length > 1) this.machine.noticeArmedTimers(1);
+    for (const { index } of this.machine.domains) this.machine.noticeArmedTimers(index);
   }
 }
 

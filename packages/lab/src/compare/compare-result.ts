@@ -143,7 +143,7 @@ export interface CompareRow {
   /** `as-recorded` or the name of a policy. */
   readonly policy: string;
   readonly summary: string;
-  /** What the row was computed with: the recorded pool or that of `--pool`. */
+  /** All devices together. */
   readonly total: RowFigures;
   /** In the order of the result's `devices`. */
   readonly devices: readonly DeviceFigures[];

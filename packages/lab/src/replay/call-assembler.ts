@@ -220,7 +220,7 @@ export class CallAssembler {
   private placeFlush(seq: number, state: ContextState, kind: number): void {
     const { lines } = this;
     const isInterruptRemapping = kind === EventKind.QI_SUBMIT && lines.v4[seq & lines.mask] === 4;
-    if (isInterruptRemapping) this.stand(seq);
+    if (isInterruptRemapping || lines.isDeviceTlb(seq & lines.mask)) this.stand(seq);
     else if (state.open.length > 0) state.open.push(seq);
     else if (state.unwindingCall >= 0) this.join(seq, state.unwindingCall);
     else if (state.tailCall >= 0) this.join(seq, state.tailCall);

@@ -1,4 +1,7 @@
-import type { EventBatch } from 'dmalab-trace';
+import { CACHE_TAG_TYPE_NAMES, type EventBatch, EventKind, QI_TYPE_NAMES } from 'dmalab-trace';
+
+const DEVICE_TLB_TAG = CACHE_TAG_TYPE_NAMES.indexOf('devtlb');
+const DEVICE_TLB_INVALIDATION = QI_TYPE_NAMES.indexOf('dev_tlb_inv');
 
 /** State of a line in the queue. */
 export const LineState = {
@@ -35,6 +38,7 @@ export class LineQueue {
   v3!: Float64Array;
   v4!: Float64Array;
   v5!: Float64Array;
+  v6!: Float64Array;
   /** Context number (see ContextTable). */
   context!: Int32Array;
   /** Sequence number of the line before it in its context, -1 for the first. */
@@ -86,6 +90,7 @@ export class LineQueue {
     this.v3[at] = batch.v3[row];
     this.v4[at] = batch.v4[row];
     this.v5[at] = batch.v5[row];
+    this.v6[at] = batch.v6[row];
     this.context[at] = context;
     this.previous[at] = previous;
     this.next[at] = -1;
@@ -101,6 +106,21 @@ export class LineQueue {
       this.physAddrs[at] = this.pushList(batch.list, batch.physAddrsOffset[row], batch.physAddrsCount[row]);
     this.listEnd[at] = this.listTail;
     return seq;
+  }
+
+  /** Whether a line tells of a device-TLB (ATS), which is not modelled: its invalidations stand between those that are. */
+  isDeviceTlb(at: number): boolean {
+    switch (this.kind[at]) {
+      case EventKind.CACHE_TAG_FLUSH_ALL:
+        return this.v3[at] === DEVICE_TLB_TAG;
+      case EventKind.CACHE_TAG_FLUSH_RANGE:
+      case EventKind.CACHE_TAG_FLUSH_RANGE_NP:
+        return this.v6[at] === DEVICE_TLB_TAG;
+      case EventKind.QI_SUBMIT:
+        return this.v4[at] === DEVICE_TLB_INVALIDATION;
+      default:
+        return false;
+    }
   }
 
   /** Forgets the oldest line. */
@@ -157,6 +177,7 @@ export class LineQueue {
     this.v3 = new Float64Array(capacity);
     this.v4 = new Float64Array(capacity);
     this.v5 = new Float64Array(capacity);
+    this.v6 = new Float64Array(capacity);
     this.context = new Int32Array(capacity);
     this.previous = new Float64Array(capacity);
     this.next = new Float64Array(capacity);
@@ -187,6 +208,7 @@ const columnNames = [
   'v3',
   'v4',
   'v5',
+  'v6',
   'context',
   'previous',
   'next',

@@ -50,8 +50,8 @@ async function verifyLines(lines: readonly string[], machine: TestMachine): Prom
 /** Goal: what the engine does, written as a trace and read again, is what verify expects. */
 describe('machine, trace text, import, verify', () => {
   it.each(machines)('%s: equal', async (_, machine) => {
-    for (let seed = 1; seed <= 3; seed++) {
-      const lines = recordingOf(machine, seed, 1500);
+    for (let seed = 1; seed <= 2; seed++) {
+      const lines = recordingOf(machine, seed, 900);
       const result = await verifyLines(lines, machine);
       expect({ seed, differences: differenceTexts(result) }).toEqual({ seed, differences: [] });
       expect(result).toMatchObject({ limits: [], unknownMappings: 0, strayLines: 0, windowCount: 0 });
@@ -61,8 +61,8 @@ describe('machine, trace text, import, verify', () => {
 
   it.each(['6.1'] as const)('kernel %s: outcomes alone are equal', async (kernel) => {
     const machine: TestMachine = { devices: mixed.filter(({ protection }) => protection !== 'identity'), kernel, slots: 8192, cpus: 2 };
-    for (let seed = 1; seed <= 3; seed++) {
-      const result = await verifyLines(recordingOf(machine, seed, 1500), machine);
+    for (let seed = 1; seed <= 2; seed++) {
+      const result = await verifyLines(recordingOf(machine, seed, 900), machine);
       expect({ seed, differences: differenceTexts(result) }).toEqual({ seed, differences: [] });
       expect(result.checks.find(({ id }) => id === 'slot')!.equal).toBeGreaterThan(100);
     }
@@ -107,12 +107,12 @@ function replaceIn(line: string, match: RegExpExecArray, text: string): string {
 /** Goal: one line that is wrong never goes unnoticed. */
 describe('one wrong line', () => {
   const machine: TestMachine = { devices: mixed, slots: 8192, areas: 2, cpus: 2 };
-  const lines = recordingOf(machine, 9, 500);
+  const lines = recordingOf(machine, 9, 250);
 
   it.each(mutations)('%s: differs', async (_, mutate) => {
     const random = new Prng(77);
     let tried = 0;
-    while (tried < 12) {
+    while (tried < 6) {
       const at = random.below(lines.length);
       const line = mutate(lines[at], random);
       if (line === undefined) continue;
@@ -125,7 +125,7 @@ describe('one wrong line', () => {
   it.each([' unmap: ', ' map: ', 'cache_tag_flush_range', 'qi_submit', 'swiotlb_bounced'])('%s left out: differs', async (name) => {
     const random = new Prng(78);
     const candidates = lines.flatMap((line, index) => (line.includes(name) ? [index] : []));
-    for (let trial = 0; trial < 12; trial++) {
+    for (let trial = 0; trial < 6; trial++) {
       const at = candidates[random.below(candidates.length)];
       const rest = lines.filter((_, index) => index !== at);
       const result = await verifyLines(rest, machine);

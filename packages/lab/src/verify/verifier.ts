@@ -159,6 +159,10 @@ export class Verifier {
     if (this.depotDue.length > 0) this.runDueDepotWork(seq, lines.timeNs[at]);
     this.orders.close(context, seq);
     this.noteLevel(lines.cpu[at], lines.level[at], seq);
+    if (lines.isDeviceTlb(at)) {
+      this.lineNotModelled += 1;
+      return;
+    }
     const tail = this.tails[context] ?? -1;
     if (tail >= 0 && tail !== lines.call[at] && !this.continuesTail(tail, seq)) this.closeTail(context, seq);
     const call = lines.state[at] === LineState.IN_CALL ? lines.call[at] : -1;
@@ -823,6 +827,7 @@ export class Verifier {
       return;
     }
     const result = this.dma.calls.result[run.frame];
+    if (kind === RecordedCall.ALLOC) this.compareRuns(run, seq);
     if (isMap) {
       const direct = this.machine.devices[run.device].domain === null;
       if (direct && kind === RecordedCall.ALLOC) this.checks.given('address');
@@ -846,6 +851,13 @@ export class Verifier {
     const { lines, calls } = this.assembler;
     const at = calls.apiSeq[call] & lines.mask;
     return lines.physAddrsCount[at] < lines.v0[at] || lines.dmaAddrsCount[at] < lines.v1[at];
+  }
+
+  /** The runs of coherent memory are given, but together they are as long as what was asked for. */
+  private compareRuns(run: Run, seq: number): void {
+    const { bytes, mappedBytes, result } = this.dma.calls;
+    if (run.domain < 0 || result[run.frame] === DMA_MAPPING_ERROR || mappedBytes[run.frame] === bytes[run.frame]) return;
+    this.differ('map', seq, `${bytes[run.frame]} bytes mapped`, `${mappedBytes[run.frame]} bytes in the map lines`);
   }
 
   private compareSegments(run: Run, seq: number, result: number): void {

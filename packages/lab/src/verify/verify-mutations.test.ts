@@ -139,10 +139,11 @@ describe('one cause in many lines', () => {
     expect(equals(result)).toBe(38);
   });
 
-  it('a wrong segment: its unmap names the right address', async () => {
+  it('a wrong segment: the lines of its unmap, which name the right address, cannot be joined to it', async () => {
     const result = await verifyLines(changed(sound(), 22, '{0xffffc000}', '{0xffffb000}'));
-    expect(result.differences.map(({ line, check }) => `L${line} ${check}`)).toEqual(['L22 address', 'L24 unmap', 'L25 cacheTag', 'L26 descriptor']);
+    expect(result.differences).toMatchObject([{ check: 'address', line: 22 }]);
     expect(differenceTexts(result)[0]).toContain('1 segments from ffffc000; got dma_map_sg');
+    expect(result.ledger.notCompared).toBeGreaterThan(0);
   });
 
   it('a missing unmap line: its invalidation cannot be told apart from others, the mapping ends all the same', async () => {

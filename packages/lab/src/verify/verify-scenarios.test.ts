@@ -249,6 +249,24 @@ describe('ordering windows', () => {
     expect(result.windows).toMatchObject([{ moved: 'begin a flush earlier' }]);
   });
 
+  it('(c) the same, told by the next flush: its timer was armed by the range that was queued late', async () => {
+    const machine = testMachine({ devices: [{ address: NIC, protection: 'lazy' }], cpus: 2 });
+    const trace = new TraceText();
+    mapPage(trace, task(11, 1), NIC, page(0), MEMORY);
+    mapPage(trace, task(10), NIC, page(1), MEMORY);
+    unmapLazy(trace, task(10), NIC, page(1));
+    trace.waitUs(12_000).add(task(11, 1), unmapText(page(0), PAGE));
+    trace.add(softirq(0), ...domainFlushTexts(2));
+    trace.add(task(11, 1), unmapPageText(NIC, page(0), PAGE));
+    trace.waitUs(12_000).add(softirq(0), ...domainFlushTexts(2));
+    mapPage(trace, task(10), NIC, page(0), MEMORY);
+    mapPage(trace, task(10), NIC, page(1), MEMORY);
+    const result = await verifyText(trace, machine);
+    expect(differenceTexts(result)).toEqual([]);
+    expect(result.windows).toMatchObject([{ line: 15 }]);
+    expect(tally(result)).toContain('flush 2 equal, 2 given');
+  });
+
   it('takes no order that the lines rule out', async () => {
     const machine = testMachine({ devices: [{ address: NIC, protection: 'strict' }] });
     const trace = new TraceText();
@@ -320,7 +338,10 @@ describe('full queues, pools and depots', () => {
 
     const roomy = testMachine({ devices: [{ address: DISK, protection: 'untrusted' }], slots: 1024 });
     const other = await verifyText(trace, roomy);
-    expect(differenceTexts(other)[0]).toBe(`L8 slot: ${(POOL_START + 128 * 2048).toString(16)}; got the mapping failed`);
+    // The recorded failure is adopted, and the slots of the third mapping are predicted from there: next fit goes on.
+    const next = (POOL_START + 128 * 2048).toString(16);
+    expect(differenceTexts(other)).toEqual([`L8 slot: ${next}; got the mapping failed`, `L14 slot: ${next}; got ${POOL_START.toString(16)}`]);
+    expect(other.limits).toEqual([]);
   });
 
   it('a scatter list that fails in the middle is rebuilt from its inner lines and taken back', async () => {
@@ -353,6 +374,22 @@ describe('recordings with gaps', () => {
     expect(result.limits).toEqual(['events before the first line are missing: addresses depend on them and are adopted, not predicted']);
     expect(result.unknownMappings).toBe(1);
     expect(tally(result)[0]).toBe('address 2 equal, 2 not comparable');
+  });
+
+  it('an overwritten beginning: slots and armed timers are not predicted either', async () => {
+    const mixed = testMachine({
+      devices: [
+        { address: NIC, protection: 'lazy' },
+        { address: DISK, protection: 'untrusted' },
+      ],
+    });
+    const trace = new TraceText();
+    trace.add(task(10), bouncedText(DISK, MEMORY, 512), mapText(page(3), POOL_START + 64 * PAGE, PAGE), mapPageText(DISK, page(3), 512, MEMORY));
+    trace.add(softirq(), ...domainFlushTexts(2));
+    const result = await verifyText(withHeader(trace.lines, 5000), mixed);
+    expect(differenceTexts(result)).toEqual([]);
+    expect(tally(result)).toContain('slot 0 equal, 1 not comparable');
+    expect(tally(result)).toContain('flush 0 equal, 1 given, 1 not comparable');
   });
 
   it('an unmap of an older mapping takes the differences before it back', async () => {
