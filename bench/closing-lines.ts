@@ -39,7 +39,10 @@ export async function closingLines(recording: Recording): Promise<Uint8Array> {
   const recorded = recording.machine();
   const machine = new Machine(recorded.parameters);
   const deviceOf = (device: number) => recorded.deviceByName.get(recording.names.devices.nameOf(device)) ?? -1;
-  const assembler = new CallAssembler((device) => machine.devices[deviceOf(device)]?.policy.translated ?? false);
+  const assembler = new CallAssembler(
+    (device) => machine.devices[deviceOf(device)]?.policy.translated ?? false,
+    (paddr) => machine.pool?.contains(paddr) ?? false,
+  );
   for await (const batch of recording.batches()) {
     for (let row = 0; row < batch.rowCount; row++) {
       noteOrigin(batch, row, origins);

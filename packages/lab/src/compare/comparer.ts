@@ -66,10 +66,14 @@ export class Comparer {
     this.cpuLast = machine.parameters.possibleCpus - 1;
     this.recorded = new RecordedCounts(this.asRecorded.counters.owners);
     this.sizes = new SizeCounts(machine.devices.length);
-    this.assembler = new CallAssembler((device) => {
-      const index = this.machineDevice(device);
-      return index >= 0 && this.asRecorded.machine.devices[index].policy.translated;
-    });
+    const { pool } = this.asRecorded.machine;
+    this.assembler = new CallAssembler(
+      (device) => {
+        const index = this.machineDevice(device);
+        return index >= 0 && this.asRecorded.machine.devices[index].policy.translated;
+      },
+      (paddr) => pool?.contains(paddr) ?? false,
+    );
   }
 
   /** Takes the next batch of the trace. */

@@ -8,6 +8,9 @@ import { LiveMappings, type MappedSegments, MappingKind, physListHash } from './
 /** Lines that may wait for the end of one call before it is given up. */
 const OPEN_LINES_MAX = 1 << 17;
 
+/** Stands for the address of a buffer where it may be any. */
+const ANY_BUFFER = -1;
+
 /** Counts of what did not fit; each is shown above the first number of a result. */
 export interface AssemblyCounters {
   /** Calls put together, by RecordedCall. */
@@ -70,9 +73,12 @@ export class CallAssembler {
   private readonly states: ContextState[] = [];
   /** Whether a device's addresses are translated: two live mappings then cannot share one. */
   private readonly translated: (device: number) => boolean;
+  /** Whether a physical address lies in the bounce pool. */
+  private readonly isSlot: (paddr: number) => boolean;
 
-  constructor(translated: (device: number) => boolean) {
+  constructor(translated: (device: number) => boolean, isSlot: (paddr: number) => boolean) {
     this.translated = translated;
+    this.isSlot = isSlot;
   }
 
   /** Takes a row of a batch. @returns its sequence number */
@@ -125,6 +131,7 @@ export class CallAssembler {
         return;
       case EventKind.MAP:
         this.closeTail(state);
+        if (this.isLoneBounce(state) && !this.isSlot(this.lines.v2[seq & this.lines.mask])) this.rebuildFailedSg(context, state);
         state.open.push(seq);
         return;
       case EventKind.UNMAP:
@@ -237,7 +244,7 @@ export class CallAssembler {
     const dmaAddr = lines.v0[at];
     const failed = dmaAddr === -1 || (kind === RecordedCall.ALLOC && dmaAddr === 0);
     const from = this.firstMapLine(state, kind === RecordedCall.ALLOC ? Infinity : 1, failed);
-    this.strand(state, from);
+    this.leaveBefore(context, state, this.afterForeignBounce(state, from, device, lines.v2[at]));
     const call = calls.take(kind, device, context, state.open.length > 0 ? state.open[0] : seq, seq);
     this.joinOpen(state, call);
     this.join(seq, call);
@@ -254,7 +261,8 @@ export class CallAssembler {
     const at = seq & lines.mask;
     const device = lines.device[at];
     const nents = lines.physAddrsCount[at];
-    this.strand(state, this.firstMapLine(state, Math.max(nents, lines.v0[at]), false));
+    const from = this.firstMapLine(state, Math.max(nents, lines.v0[at]), false);
+    this.leaveBefore(context, state, this.afterForeignBounce(state, from, device, ANY_BUFFER));
     const call = calls.take(RecordedCall.MAP_SG, device, context, state.open.length > 0 ? state.open[0] : seq, seq);
     this.joinOpen(state, call);
     this.join(seq, call);
@@ -378,7 +386,7 @@ export class CallAssembler {
 
   // ---- failed scatter lists ----------------------------------------------------------------------------------
 
-  /** A bounce line with nothing after it, when the next bounce begins: the mapping failed without an API line. */
+  /** A bounce line with no mapping of slots after it: the mapping failed without an API line. */
   private isLoneBounce(state: ContextState): boolean {
     const { lines } = this;
     if (state.open.length === 0) return false;
@@ -444,6 +452,30 @@ export class CallAssembler {
       index -= 1;
     }
     return index;
+  }
+
+  /** A bounce line of another device or buffer is not the call's: the list that it belonged to failed. */
+  private afterForeignBounce(state: ContextState, from: number, device: number, phys: number): number {
+    const { lines } = this;
+    for (let index = state.open.length - 1; index >= from; index--) {
+      const at = state.open[index] & lines.mask;
+      if (lines.kind[at] !== EventKind.BOUNCED) continue;
+      if (lines.device[at] !== device || (phys !== ANY_BUFFER && lines.v1[at] !== phys)) return index + 1;
+    }
+    return from;
+  }
+
+  /** The first `count` open lines of a context are no part of the call that begins after them. */
+  private leaveBefore(context: number, state: ContextState, count: number): void {
+    const { lines } = this;
+    if (count === 0 || lines.kind[state.open[count - 1] & lines.mask] !== EventKind.BOUNCED) {
+      this.strand(state, count);
+      return;
+    }
+    const rest = state.open.splice(count);
+    this.rebuildFailedSg(context, state);
+    this.endUnwinding(state);
+    state.open.push(...rest);
   }
 
   /** The same for an unmap call: from its unmap line on. */

@@ -35,6 +35,7 @@ describe('LiveMappings against a Map of stacks', () => {
           : mappings.addByAddress(MappingKind.PAGE, device, 2, address, 100, address * 2, step);
         stack.push(row);
         live += 1;
+        peak = Math.max(peak, live);
         expect([mappings.device[row], mappings.dmaAddr[row], mappings.line[row]]).toEqual([device, address, step]);
         expect(mappings.bytes[row]).toBe(isSg ? 4608 : 100);
         expect(mappings.segments[row] === null).toBe(!isSg);
@@ -47,7 +48,6 @@ describe('LiveMappings against a Map of stacks', () => {
         mappings.release(removed.shift()!);
         live -= 1;
       }
-      peak = Math.max(peak, live);
       expect([mappings.count, mappings.countPeak]).toEqual([live, peak]);
     }
     const rows = [...oracle.values()].flat().sort((a, b) => mappings.line[a] - mappings.line[b]);

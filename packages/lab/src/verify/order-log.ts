@@ -148,6 +148,12 @@ export class OrderLog {
     return this.tried;
   }
 
+  /** Performs the newest operation on the resource's present state. @returns whether its recorded result came out */
+  repeatNewest(): boolean {
+    const row = this.length - 1;
+    return this.resource.repeat(this, row) === this.recorded[row];
+  }
+
   /** Brings the resource into the state before the newest operation and forgets that operation. */
   undoNewest(): void {
     for (let row = 0; row < this.length; row++) this.order[row] = row;

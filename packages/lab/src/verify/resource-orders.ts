@@ -59,11 +59,27 @@ export class ResourceOrders {
 
   /** Tries to explain the failure of the newest operation on a domain; on success the domain is in the right state. */
   explainDomain(domain: number): OrderDecision | null {
-    return this.decide(this.domains[domain], `addresses of domain ${this.machine.domains[domain].id}`, domainOperationNames);
+    return this.decide(this.domains[domain], this.domainName(domain), domainOperationNames);
   }
 
   explainPool(): OrderDecision | null {
     return this.decide(this.pool!, 'bounce pool', poolOperationNames);
+  }
+
+  /**
+   * Performs the newest operation of a domain, noted but not yet performed.
+   *
+   * @returns whether its recorded result came out
+   */
+  performDomain(domain: number): boolean {
+    const log = this.domains[domain];
+    return log.repeatNewest();
+  }
+
+  /** Books a window that the caller has decided. */
+  book(domain: number, moved: string, tried: number): void {
+    this.decisionCount += 1;
+    if (this.decisions.length < DESCRIBED_MAX) this.decisions.push({ resource: this.domainName(domain), moved, tried });
   }
 
   /** Orders that the last explanation of a domain tried. */
@@ -90,6 +106,10 @@ export class ResourceOrders {
 
   restartPool(): void {
     this.pool!.restart();
+  }
+
+  private domainName(domain: number): string {
+    return `addresses of domain ${this.machine.domains[domain].id}`;
   }
 
   private note(log: OrderLog, operation: number, window: OperationWindow, recorded: number, a: number, b: number, c: number, d: number): void {

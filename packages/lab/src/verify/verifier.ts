@@ -32,6 +32,12 @@ const DEPOT_WORK_NS = 104e6;
 /** Levels of interruption on a CPU, see ContextLevel. */
 const LEVELS = 4;
 
+/** Lines read ahead of the one that is compared, so that a call whose line comes late can be seen to have acted early. */
+const LOOK_AHEAD = 256;
+
+/** Calls of other contexts that are tried as having taken their address before a map line. */
+const EARLY_CALLS_MAX = 8;
+
 /** What of the recording can be compared at all. */
 export interface VerifyScope extends ComparableLines {
   /** `dma:*` events were recorded: the calls themselves, not only their outcomes. */
@@ -84,6 +90,9 @@ export class Verifier {
   private readonly window: OperationWindow = { context: 0, after: 0, before: 0, cpu: 0, otherCpu: 0 };
   private readonly depotDue: { domain: number; bin: number; seq: number; dueNs: number }[] = [];
   private readonly windowLines: number[] = [];
+  /** Map lines to come whose address has been taken already (see explainByLaterCalls). */
+  private readonly takenEarly = new Set<number>();
+  private finished = false;
   /** Domains, and whether the pool, held something when the recording began: their state is unknown, addresses are adopted. */
   private readonly midLifeDomains = new Set<number>();
   private midLifePool = false;
@@ -106,10 +115,14 @@ export class Verifier {
     this.dma = this.machine.dma;
     this.orders = new ResourceOrders(this.machine);
     for (const domain of this.machine.domains) this.domainOfDid.set(domain.id, domain.index);
-    this.assembler = new CallAssembler((device) => {
-      const index = this.machineDevice(device);
-      return index >= 0 && this.machine.devices[index].policy.translated;
-    });
+    const { pool } = this.machine;
+    this.assembler = new CallAssembler(
+      (device) => {
+        const index = this.machineDevice(device);
+        return index >= 0 && this.machine.devices[index].policy.translated;
+      },
+      (paddr) => pool?.contains(paddr) ?? false,
+    );
   }
 
   /** Takes the next batch of the trace. */
@@ -123,6 +136,7 @@ export class Verifier {
   /** No more lines. */
   finish(): VerifyResult {
     this.assembler.finish();
+    this.finished = true;
     this.drain();
     for (let context = 0; context < this.tails.length; context++) this.closeTail(context, Number.POSITIVE_INFINITY);
     return this.result();
@@ -131,7 +145,7 @@ export class Verifier {
   private drain(): void {
     const { assembler } = this;
     const { lines } = assembler;
-    while (assembler.ready) {
+    while (assembler.ready && (this.finished || lines.tail - lines.head > LOOK_AHEAD)) {
       if (this.stopped === null) this.guardedLine(lines.head);
       else this.lineNotCompared += 1;
       lines.pop();
@@ -571,6 +585,11 @@ export class Verifier {
     const device = this.machine.devices[run.device];
     const isMap = seq >= 0 && lines.kind[seq & lines.mask] === EventKind.MAP;
     const recorded = isMap ? lines.v0[seq & lines.mask] / PAGE_SIZE : NO_IOVA;
+    if (this.takenEarly.delete(seq)) {
+      calls.iovaPfn[frame] = recorded;
+      this.dma.skipStep(frame);
+      return;
+    }
     const mask = calls.kind[frame] === CallKind.ALLOC ? device.parameters.coherentDmaMask : device.parameters.dmaMask;
     this.orders.noteDomain(run.domain, DomainOperation.ALLOCATE, this.window, recorded, run.device, calls.pages[frame], mask);
     this.perform(run);
@@ -582,7 +601,7 @@ export class Verifier {
       if (predicted === NO_IOVA || recorded === NO_IOVA) this.abandon(run);
       return;
     }
-    if (this.orders.explainDomain(run.domain) !== null) {
+    if (this.orders.explainDomain(run.domain) !== null || this.explainByLaterCalls(run, seq, recorded, mask)) {
       this.windowLines.push(seq >= 0 ? lines.line[seq & lines.mask] : 0);
       if (predicted !== NO_IOVA && recorded !== NO_IOVA) {
         calls.iovaPfn[frame] = recorded;
@@ -602,6 +621,72 @@ export class Verifier {
       if (predicted !== NO_IOVA && recorded !== NO_IOVA) return;
     }
     this.abandon(run);
+  }
+
+  /**
+   * Tries whether a call of another context, whose map line is still to come, took its address before this one. Leaves
+   * the domain in the state that fits, or as it was.
+   */
+  private explainByLaterCalls(run: Run, seq: number, recorded: number, mask: number): boolean {
+    if (seq < 0 || recorded === NO_IOVA) return false;
+    const { orders, window } = this;
+    const { lines } = this.assembler;
+    const pages = this.dma.calls.pages[run.frame];
+    const own = { ...window };
+    let tried = 0;
+    for (let later = seq + 1; later < lines.tail && tried < EARLY_CALLS_MAX; later++) {
+      if (!this.mayHaveTakenEarly(later, seq, run.domain)) continue;
+      tried += 1;
+      orders.undoDomain(run.domain);
+      this.noteLaterCall(later, run.domain);
+      const early = orders.performDomain(run.domain);
+      if (early) {
+        orders.noteDomain(run.domain, DomainOperation.ALLOCATE, own, recorded, run.device, pages, mask);
+        if (orders.performDomain(run.domain)) {
+          orders.book(run.domain, 'allocate an address of a later line earlier', tried);
+          this.takenEarly.add(later);
+          return true;
+        }
+        orders.undoDomain(run.domain);
+      }
+      orders.undoDomain(run.domain);
+      orders.noteDomain(run.domain, DomainOperation.ALLOCATE, own, recorded, run.device, pages, mask);
+      orders.performDomain(run.domain);
+    }
+    return false;
+  }
+
+  /** Whether `later` is the first map line to come of a call in the domain that was under way when line `seq` was written. */
+  private mayHaveTakenEarly(later: number, seq: number, domain: number): boolean {
+    const { lines, calls } = this.assembler;
+    const at = later & lines.mask;
+    if (lines.kind[at] !== EventKind.MAP || lines.state[at] !== LineState.IN_CALL || lines.previous[at] >= seq) return false;
+    if (lines.context[at] === lines.context[seq & lines.mask] || this.takenEarly.has(later)) return false;
+    const device = this.machineDevice(calls.device[lines.call[at]]);
+    return device >= 0 && this.machine.devices[device].domain?.index === domain;
+  }
+
+  private noteLaterCall(later: number, domain: number): void {
+    const { lines, calls } = this.assembler;
+    const at = later & lines.mask;
+    const call = lines.call[at];
+    const device = this.machineDevice(calls.device[call]);
+    const { parameters, policy } = this.machine.devices[device];
+    const isAlloc = calls.kind[call] === RecordedCall.ALLOC;
+    let bytes = lines.v3[at];
+    if (isAlloc || (calls.kind[call] === RecordedCall.MAP_SG && !policy.mapsSgPerEntry)) {
+      bytes = 0;
+      for (const line of calls.mapLines[call]) bytes += lines.v3[line & lines.mask];
+    }
+    const window: OperationWindow = {
+      context: lines.context[at],
+      after: lines.previous[at],
+      before: later,
+      cpu: lines.cpu[at],
+      otherCpu: lines.cpu[at],
+    };
+    const mask = isAlloc ? parameters.coherentDmaMask : parameters.dmaMask;
+    this.orders.noteDomain(domain, DomainOperation.ALLOCATE, window, lines.v0[at] / PAGE_SIZE, device, bytes / PAGE_SIZE, mask);
   }
 
   /** Makes the model's address space agree with a recorded address that it did not predict. */
