@@ -40,7 +40,7 @@ describe('data grade', () => {
   it('is LOSS when events are missing, with the mark, the CPU and the time', () => {
     expect(grade(`${LINE}CPU:1 [LOST 1233 EVENTS]\n${LINE}`)).toEqual([
       'DATA  LOSS: CPU 1 lost 1,233 events at 7.912 s. Counts are lower bounds (>=) from there on. Record',
-      '      again with a larger buffer: trace-cmd record -b 65536, or dmalab capture',
+      '      again with a larger buffer: trace-cmd record -b 65536',
     ]);
     expect(grade(`CPU:0 [EVENTS DROPPED]\n${LINE}CPU:1 [2 EVENTS DROPPED]\n`)[0]).toMatch(
       /^DATA {2}LOSS: CPU 0 lost events before the first event. 1 more mark of lost events, 2 in all./,

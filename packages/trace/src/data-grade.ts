@@ -26,7 +26,7 @@ export interface DataGrade {
 const COLUMNS = 100;
 const INDENT = '      ';
 const NS_PER_SECOND = 1e9;
-const RECORD_AGAIN = 'Record again with a larger buffer: trace-cmd record -b 65536, or dmalab capture';
+const RECORD_AGAIN = 'Record again with a larger buffer: trace-cmd record -b 65536';
 
 /**
  * Grades a trace: LOSS when events are missing, usable when something was not understood, inferred or contradictory,

@@ -252,9 +252,11 @@ function inferDomainType(
 function shownDomainType(facts: TraceFacts, device: DeviceFacts): { readonly type: DomainTypeName; readonly why: string } | undefined {
   if (device.maps >= UNMAPS_MIN && device.identityMaps === device.maps)
     return { type: 'identity', why: 'every device address is the physical address' };
-  if (facts.eventsByKind[EventKind.QI_SUBMIT] === 0) return undefined;
   const unmaps = device.strictUnmaps + device.lazyUnmaps;
-  if (unmaps < UNMAPS_MIN) return undefined;
+  if (facts.eventsByKind[EventKind.QI_SUBMIT] === 0 || unmaps < UNMAPS_MIN) {
+    if (device.translatedCalls === 0) return undefined;
+    return { type: 'DMA', why: `${device.translatedCalls} of its calls wrote page-table entries; strict or lazy does not show` };
+  }
   if (device.strictUnmaps * 2 > unmaps)
     return { type: 'DMA', why: `${device.strictUnmaps} of ${unmaps} unmaps invalidated their pages at once` };
   return { type: 'DMA-FQ', why: `${device.lazyUnmaps} of ${unmaps} unmaps returned without an invalidation` };

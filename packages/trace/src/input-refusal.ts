@@ -4,7 +4,7 @@ import { asciiBytes, escapeBytes, startsWith } from './byte-text.ts';
 import type { ImportStatistics } from './import-statistics.ts';
 
 const EXPECTED = 'kernel trace as text: tracefs `trace`, `trace-cmd report` or `perf script`, plain or gzip';
-const RECORD = 'trace-cmd record -e dma -e iommu -e swiotlb -e intel_iommu, then trace-cmd report > FILE; or dmalab capture';
+const RECORD = 'trace-cmd record -e dma -e iommu -e swiotlb -e intel_iommu, then trace-cmd report > FILE';
 const SHOWN_BYTES = 40;
 
 interface Magic {

@@ -83,7 +83,7 @@ const SLOT_BYTES = 2048;
 const SLOTS_PER_AREA_MIN = 128;
 const DOMAIN_TYPES: readonly DomainTypeName[] = ['DMA', 'DMA-FQ', 'identity', 'blocked', 'unmanaged'];
 const POLICIES: readonly ('lazy' | 'strict')[] = ['lazy', 'strict'];
-const EXPECTED_FILE = 'a machine description as written by dmalab capture';
+const EXPECTED_FILE = 'a machine description, see docs/formats.md';
 const RANGE_TEXT = /^(?:\[?mem )?(0x[0-9a-f]{1,16})-(0x[0-9a-f]{1,16})\]? (.+)$/i;
 
 /**

@@ -36,6 +36,8 @@ export interface DeviceFacts {
   /** Mappings whose device address equals the physical address. */
   identityMaps: number;
   failedMaps: number;
+  /** Calls that wrote page-table entries: such a device is translated. */
+  translatedCalls: number;
   /** Highest device address of a mapping, -1 without one. */
   dmaAddrMax: number;
   /** Longest segment of a scatter list, bytes. */
@@ -43,6 +45,8 @@ export interface DeviceFacts {
   /** Unmaps with a page-selective invalidation before they returned, and unmaps without any. */
   strictUnmaps: number;
   lazyUnmaps: number;
+  /** When the oldest unmap waited that no flush has followed yet, -1 while none waits. */
+  waitingSinceNs: number;
   /** Domain ids of its unmaps, ascending by first use. */
   readonly domainIds: number[];
 }
@@ -79,6 +83,8 @@ interface ContextFacts {
   readonly slots: SlotRange;
   /** Device of an API line that is printed before its unmap lines. */
   unmapping: DeviceFacts | undefined;
+  /** A map line since the last API line. */
+  mapped: boolean;
   unmapped: boolean;
   /** Domain id of a page-selective invalidation, NO_FLUSH or DOMAIN_FLUSH. */
   pageFlushDid: number;
@@ -140,10 +146,17 @@ export class TraceFacts {
       case EventKind.DMA_MAP_PAGE:
       case EventKind.DMA_MAP_PHYS:
         this.addMap(batch, row, device!, batch.v0[row]!, batch.v2[row]!);
+        this.noteTranslation(batch, row, device!);
         this.closeContext(batch, row, undefined);
         break;
       case EventKind.DMA_MAP_SG:
         this.addScatterMap(batch, row, device!);
+        this.noteTranslation(batch, row, device!);
+        this.closeContext(batch, row, undefined);
+        break;
+      case EventKind.DMA_ALLOC:
+      case EventKind.DMA_ALLOC_PAGES:
+        this.noteTranslation(batch, row, device!);
         this.closeContext(batch, row, undefined);
         break;
       case EventKind.DMA_UNMAP_PAGE:
@@ -167,8 +180,13 @@ export class TraceFacts {
     if (waiting.size < PENDING_MAX) waiting.set(batch.v1[row]!, batch.line[row]!);
   }
 
+  private noteTranslation(batch: EventBatch, row: number, device: DeviceFacts): void {
+    if (this.context(batch, row).mapped) device.translatedCalls++;
+  }
+
   private addMapLine(batch: EventBatch, row: number): void {
     const context = this.context(batch, row);
+    context.mapped = true;
     if (context.bouncing === undefined) return;
     const low = batch.v2[row]!;
     const high = low + batch.v3[row]! - 1;
@@ -181,7 +199,7 @@ export class TraceFacts {
   private addUnmapLine(batch: EventBatch, row: number): void {
     const context = this.context(batch, row);
     // Only the last unmap line before an API line can be that line's.
-    if (context.unmapped && context.unmapping !== undefined) addUnmap(context.unmapping, context.pageFlushDid);
+    if (context.unmapped && context.unmapping !== undefined) addUnmap(context.unmapping, context.pageFlushDid, batch.timeNs[row]!);
     context.unmapped = true;
     context.pageFlushDid = NO_FLUSH;
   }
@@ -197,9 +215,29 @@ export class TraceFacts {
     } else if (granularity === GRANULARITY_DOMAIN) {
       this.domainFlushes++;
       this.lazyDomainIds.add(domainId);
+      this.noteLazyFlush(domainId);
       const context = this.context(batch, row);
       if (context.pageFlushDid === NO_FLUSH) context.pageFlushDid = DOMAIN_FLUSH;
     }
+  }
+
+  /**
+   * A timer's flush names only a domain id. All flush timers take the same time, so the first flush of an id nobody has
+   * is that of the device whose oldest unmap has waited longest.
+   */
+  private noteLazyFlush(domainId: number): void {
+    let owner: DeviceFacts | undefined;
+    for (const device of this.devices.values()) {
+      if (device.domainIds.includes(domainId)) {
+        device.waitingSinceNs = -1;
+        return;
+      }
+      const waits = device.domainIds.length === 0 && device.waitingSinceNs >= 0;
+      if (waits && (owner === undefined || device.waitingSinceNs < owner.waitingSinceNs)) owner = device;
+    }
+    if (owner === undefined) return;
+    owner.domainIds.push(domainId);
+    owner.waitingSinceNs = -1;
   }
 
   private addMap(batch: EventBatch, row: number, device: DeviceFacts, dmaAddr: number, physAddr: number): void {
@@ -244,7 +282,7 @@ export class TraceFacts {
     const key = level === ContextLevel.TASK && batch.pid[row] !== 0 ? batch.pid[row]! : -1 - (batch.cpu[row]! * LEVELS + level);
     let context = this.contexts.get(key);
     if (context === undefined) {
-      context = { bouncing: undefined, slots: new SlotRange(), unmapping: undefined, unmapped: false, pageFlushDid: NO_FLUSH };
+      context = { bouncing: undefined, slots: new SlotRange(), unmapping: undefined, mapped: false, unmapped: false, pageFlushDid: NO_FLUSH };
       this.contexts.set(key, context);
     }
     return context;
@@ -257,10 +295,11 @@ export class TraceFacts {
   private closeContext(batch: EventBatch, row: number, device: DeviceFacts | undefined): void {
     const context = this.context(batch, row);
     const owner = device ?? context.unmapping;
-    if (owner !== undefined && context.unmapped) addUnmap(owner, context.pageFlushDid);
+    if (owner !== undefined && context.unmapped) addUnmap(owner, context.pageFlushDid, batch.timeNs[row]!);
     context.bouncing = undefined;
     context.slots.clear();
     context.unmapping = undefined;
+    context.mapped = false;
     context.unmapped = false;
     context.pageFlushDid = NO_FLUSH;
   }
@@ -291,6 +330,8 @@ export class TraceFacts {
       maps: 0,
       identityMaps: 0,
       failedMaps: 0,
+      translatedCalls: 0,
+      waitingSinceNs: -1,
       dmaAddrMax: -1,
       segmentBytesMax: 0,
       strictUnmaps: 0,
@@ -303,10 +344,11 @@ export class TraceFacts {
   }
 }
 
-function addUnmap(device: DeviceFacts, pageFlushDid: number): void {
+function addUnmap(device: DeviceFacts, pageFlushDid: number, timeNs: number): void {
   if (pageFlushDid === DOMAIN_FLUSH) return;
   if (pageFlushDid === NO_FLUSH) {
     device.lazyUnmaps++;
+    if (device.waitingSinceNs < 0) device.waitingSinceNs = timeNs;
     return;
   }
   device.strictUnmaps++;

@@ -44,6 +44,15 @@ export class DomainIds {
     return domainId;
   }
 
+  /** Takes a given id, which is free and within the limit. */
+  take(domainId: DomainId): void {
+    assert(domainId < this.limit, 'domain id beyond those of the unit');
+    const word = domainId >>> 5;
+    if (word >= this.used.length) this.words.grow(word + 1);
+    assert((this.used[word] & (1 << (domainId & 31))) === 0, 'domain id taken twice');
+    this.used[word] |= 1 << (domainId & 31);
+  }
+
   free(domainId: DomainId): void {
     const mask = 1 << (domainId & 31);
     assert(domainId >= FIRST_DOMAIN_ID && (this.used[domainId >>> 5] & mask) !== 0, 'domain id freed that is not in use');
@@ -93,9 +102,13 @@ export class IommuDomain {
   }
 }
 
-/** Makes an empty domain of a unit with the widest tables that it supports; null when no domain id is free. */
-export function createDomain(ids: DomainIds, tables: PageTables, capability: Capability): IommuDomain | null {
-  const domainId = ids.allocate();
+/**
+ * Makes an empty domain of a unit with the widest tables that it supports; null when no domain id is free.
+ *
+ * @param takenId  an id that the caller has taken for it; without one it gets the lowest free
+ */
+export function createDomain(ids: DomainIds, tables: PageTables, capability: Capability, takenId?: DomainId): IommuDomain | null {
+  const domainId = takenId ?? ids.allocate();
   if (domainId === NO_DOMAIN_ID) return null;
   const levels = tableLevelsOf(capability);
   const row = tables.create(domainId, levels, capability.superpages);

@@ -278,8 +278,9 @@ export class Machine {
     const { parameters, unit, tables } = this;
     if (unit === null || tables === null) return [];
     const ids = new DomainIds(this.arena, unit.name, unit.capability.domainIds);
-    return parameters.domains.map(({ reserved }, index) => {
-      const hardware = createDomain(ids, tables, unit.capability);
+    for (const { domainId } of parameters.domains) if (domainId !== undefined) ids.take(domainId);
+    return parameters.domains.map(({ reserved, domainId }, index) => {
+      const hardware = createDomain(ids, tables, unit.capability, domainId);
       assert(hardware !== null, 'the unit has a domain id for every domain of the machine');
       const lazy = parameters.devices.some((device) => device.domain === index && device.policy.lazy);
       const domain = new DmaDomain(new StateArena(), this.observations, index, hardware, {

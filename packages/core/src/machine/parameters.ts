@@ -1,4 +1,4 @@
-import { type IovaPfn, type KernelRules, LabError, type PhysAddr } from '../base/index.ts';
+import { type DomainId, type IovaPfn, type KernelRules, LabError, type PhysAddr } from '../base/index.ts';
 import type { DmaDeviceParameters, ProtectionPolicy } from '../dma/index.ts';
 import { ADVERSARIAL_CACHES, type CacheShape, type Capability, type ExtendedCapability } from '../iommu/index.ts';
 import type { IovaDomainParameters } from '../iova/index.ts';
@@ -27,6 +27,8 @@ export interface SwiotlbParameters {
 export interface DomainParameters {
   /** Ranges that are never handed out, in the order in which the kernel reserves them; page frames, both inclusive. */
   readonly reserved: readonly { readonly loPfn: IovaPfn; readonly hiPfn: IovaPfn }[];
+  /** Its domain id where that is known; the others get the lowest free ones. */
+  readonly domainId?: DomainId | undefined;
 }
 
 /** A device with the domain that its group is in and the policy that protects memory from it. */

@@ -31,6 +31,12 @@ const A = 0xfffff000;
 const B = 0xffffe000;
 const C = 0xffffd000;
 
+const SLOTS = 0x7bc00000;
+
+function isSlot(paddr: number): boolean {
+  return paddr >= SLOTS && paddr < SLOTS + 0x200000;
+}
+
 const kindNames = Object.fromEntries(Object.entries(RecordedCall).map(([name, kind]) => [kind, name.toLowerCase().replaceAll('_', ' ')]));
 
 interface Assembly {
@@ -43,10 +49,7 @@ function assemble(trace: TraceText): Assembly {
   const parser = new TraceParser((batch) => {
     for (let row = 0; row < batch.rowCount; row++) assembler.push(batch, row);
   });
-  const assembler = new CallAssembler(
-    (device) => parser.names.devices.nameOf(device) !== IDENTITY,
-    () => true,
-  );
+  const assembler = new CallAssembler((device) => parser.names.devices.nameOf(device) !== IDENTITY, isSlot);
   const text = trace.toString();
   parser.push(Uint8Array.from(text, (character) => character.charCodeAt(0)));
   parser.end();
@@ -74,7 +77,8 @@ function pageMapped(device: string, iova: number): string[] {
 /** Goal: the lines of a call are those that its work has written, and no others. */
 describe('calls whose API line comes last', () => {
   it('take the lines before it in their context', () => {
-    const trace = new TraceText().add(task(1), ...pageMapped(NIC, A), bouncedText(DISK, MEMORY, 8), ...pageMapped(DISK, A));
+    const trace = new TraceText().add(task(1), ...pageMapped(NIC, A), bouncedText(DISK, MEMORY, 8));
+    trace.add(task(1), mapText(A, SLOTS, PAGE), mapPageText(DISK, A, 8, MEMORY));
     trace.add(task(1), syncText(DISK, true, A, 8), unmapText(A, PAGE), ...strictFlushTexts(2, A), unmapPageText(NIC, A, PAGE));
     const { lines, assembler } = assemble(trace);
     expect(lines).toEqual([
@@ -129,10 +133,22 @@ describe('calls whose API line comes first', () => {
     const phys = [MEMORY, MEMORY + 0x8000];
     const trace = new TraceText().add(task(1), mapText(A, MEMORY, PAGE), allocText(NIC, A, 100), freeText(NIC, A, 100), unmapText(A, PAGE));
     trace.add(task(1), ...strictFlushTexts(2, A), mapText(B, phys[0], PAGE), mapText(C, phys[1], PAGE));
-    trace.add(task(1), mapSgText(DISK, phys, [{ address: B, bytes: PAGE }, { address: C, bytes: PAGE }]), unmapSgText(DISK, phys));
+    trace.add(
+      task(1),
+      mapSgText(DISK, phys, [
+        { address: B, bytes: PAGE },
+        { address: C, bytes: PAGE },
+      ]),
+      unmapSgText(DISK, phys),
+    );
     trace.add(task(1), unmapText(B, PAGE), ...strictFlushTexts(3, B), unmapText(C, PAGE), ...strictFlushTexts(3, C));
     const { lines, assembler } = assemble(trace);
-    expect(lines).toEqual([...Array(2).fill('1 alloc'), ...Array(4).fill('2 free'), ...Array(3).fill('3 map sg'), ...Array(7).fill('4 unmap sg')]);
+    expect(lines).toEqual([
+      ...Array(2).fill('1 alloc'),
+      ...Array(4).fill('2 free'),
+      ...Array(3).fill('3 map sg'),
+      ...Array(7).fill('4 unmap sg'),
+    ]);
     expect(assembler.calls.apiFirst.slice(0, 4)).toEqual(Uint8Array.of(0, 1, 0, 1));
     expect(assembler.mappings.findable()).toEqual([]);
   });
@@ -140,7 +156,13 @@ describe('calls whose API line comes first', () => {
   it('leave the unmap of the next call alone: several segments can have shared one range, a direct device has none', () => {
     const phys = [MEMORY, MEMORY + 0x8200];
     const trace = new TraceText().add(task(1), ...pageMapped(NIC, A), mapText(C, phys[0], PAGE), mapText(B, MEMORY + 0x8000, PAGE));
-    trace.add(task(1), mapSgText(NIC, phys, [{ address: C, bytes: PAGE }, { address: B + 0x200, bytes: 512 }]));
+    trace.add(
+      task(1),
+      mapSgText(NIC, phys, [
+        { address: C, bytes: PAGE },
+        { address: B + 0x200, bytes: 512 },
+      ]),
+    );
     trace.add(task(1), unmapSgText(NIC, phys), unmapText(C, 2 * PAGE), ...strictFlushTexts(2, C, 2));
     trace.add(task(1), unmapText(A, PAGE), ...strictFlushTexts(2, A), unmapPageText(NIC, A, PAGE));
     expect(assemble(trace).lines.slice(5)).toEqual([...Array(4).fill('3 unmap sg'), ...Array(4).fill('4 unmap page')]);
@@ -159,7 +181,8 @@ describe('calls whose API line comes first', () => {
   it('of two live lists with equal physical addresses, the unmap line decides', () => {
     const phys = [MEMORY];
     const trace = new TraceText();
-    for (const iova of [A, B, C]) trace.add(task(1), mapText(iova, MEMORY, PAGE), mapSgText(NIC, phys, [{ address: iova + 8, bytes: 100 }]));
+    for (const iova of [A, B, C])
+      trace.add(task(1), mapText(iova, MEMORY, PAGE), mapSgText(NIC, phys, [{ address: iova + 8, bytes: 100 }]));
     trace.add(task(1), unmapSgText(NIC, phys), unmapText(B, PAGE), unmapSgText(NIC, phys), unmapText(A, PAGE));
     const { lines, assembler } = assemble(trace);
     expect(lines.slice(6)).toEqual(['4 unmap sg', '4 unmap sg', '5 unmap sg', '5 unmap sg']);
@@ -220,7 +243,7 @@ describe('failed scatter lists', () => {
   const unwound = [unmapText(A, PAGE), ...strictFlushTexts(3, A)];
 
   it('are rebuilt from bounce and map lines when the first unmap begins', () => {
-    const trace = new TraceText().add(task(1), bouncedText(DISK, MEMORY + 0x200, 512), mapText(A, 0x7bc00000, PAGE));
+    const trace = new TraceText().add(task(1), bouncedText(DISK, MEMORY + 0x200, 512), mapText(A, SLOTS, PAGE));
     trace.add(task(1), mapText(B, MEMORY + 0x3000, PAGE), bouncedText(DISK, MEMORY + 0x5000, 100));
     trace.add(task(1), ...unwound, unmapText(B, PAGE), ...strictFlushTexts(3, B), ...pageMapped(NIC, C));
     const { lines, assembler } = assemble(trace);
@@ -235,7 +258,7 @@ describe('failed scatter lists', () => {
 
   it('are rebuilt from a lone bounce line when the next bounce begins', () => {
     const trace = new TraceText().add(task(1), bouncedText(DISK, MEMORY + 0x200, 512), bouncedText(DISK, MEMORY + 0x400, 512));
-    trace.add(task(1), mapText(A, 0x7bc00000, PAGE), mapPageText(DISK, A, 512, MEMORY + 0x400));
+    trace.add(task(1), mapText(A, SLOTS, PAGE), mapPageText(DISK, A, 512, MEMORY + 0x400));
     const { lines, assembler } = assemble(trace);
     expect(lines).toEqual(['1 rebuilt map sg', ...Array(3).fill('2 map page')]);
     expect(assembler.calls.entries[0]).toEqual({ phys: Float64Array.of(MEMORY + 0x200), bytes: Float64Array.of(512) });
@@ -244,13 +267,23 @@ describe('failed scatter lists', () => {
   it('are rebuilt from a lone bounce line when another mapping follows that is not of its buffer', () => {
     const trace = new TraceText().add(task(1), bouncedText(DISK, MEMORY + 0x200, 512), ...pageMapped(NIC, A));
     trace.add(task(1), bouncedText(DISK, MEMORY + 0x200, 512), ...pageMapped(DISK, A));
+    // The slots of the next line can be of its own bounce only.
+    trace.add(task(1), bouncedText(DISK, MEMORY + 0x200, 512), mapText(B, SLOTS, PAGE), mapPageText(DISK, B, 8, MEMORY + 0x200));
     const { lines, assembler } = assemble(trace);
-    expect(lines).toEqual(['1 rebuilt map sg', '2 map page', '2 map page', '3 rebuilt map sg', '4 map page', '4 map page']);
+    expect(lines).toEqual([
+      '1 rebuilt map sg',
+      '2 map page',
+      '2 map page',
+      '3 rebuilt map sg',
+      '4 map page',
+      '4 map page',
+      ...Array(3).fill('5 map page'),
+    ]);
     expect(assembler.counters).toMatchObject({ rebuilt: 2, strayLines: 0 });
   });
 
   it('take no lines beyond the entries that they had mapped', () => {
-    const trace = new TraceText().add(task(1), ...pageMapped(NIC, B), bouncedText(DISK, MEMORY, 512), mapText(A, 0x7bc00000, PAGE));
+    const trace = new TraceText().add(task(1), ...pageMapped(NIC, B), bouncedText(DISK, MEMORY, 512), mapText(A, SLOTS, PAGE));
     trace.add(task(1), bouncedText(DISK, MEMORY + PAGE, 512), ...unwound, unmapText(B, PAGE), ...strictFlushTexts(2, B));
     trace.add(task(1), unmapPageText(NIC, B, PAGE));
     expect(assemble(trace).lines.slice(2)).toEqual([...Array(6).fill('2 rebuilt map sg'), ...Array(4).fill('3 unmap page')]);
@@ -264,12 +297,29 @@ describe('lines of no call', () => {
     trace.add(task(1), unmapText(C, PAGE), unmapText(B, PAGE), unmapPageText(NIC, B, PAGE), interruptDescriptorText());
     trace.add(softirq(), ...domainFlushTexts(2)).add(task(2), unmapText(A, PAGE));
     const { lines, assembler } = assemble(trace);
-    expect(lines).toEqual(['alone', '1 map page', '1 map page', 'alone', '2 unmap page', '2 unmap page', 'alone', 'alone', 'alone', 'alone']);
+    expect(lines).toEqual([
+      'alone',
+      '1 map page',
+      '1 map page',
+      'alone',
+      '2 unmap page',
+      '2 unmap page',
+      'alone',
+      'alone',
+      'alone',
+      'alone',
+    ]);
     expect(assembler.counters).toMatchObject({ strayLines: 3, firstStrayLine: 5 });
   });
 
   it('unmaps of mappings that nobody made here', () => {
-    const trace = new TraceText().add(task(1), unmapText(A, PAGE), unmapPageText(NIC, A, PAGE), unmapSgText(NIC, [MEMORY]), unmapText(B, PAGE));
+    const trace = new TraceText().add(
+      task(1),
+      unmapText(A, PAGE),
+      unmapPageText(NIC, A, PAGE),
+      unmapSgText(NIC, [MEMORY]),
+      unmapText(B, PAGE),
+    );
     trace.add(task(1), freeText(NIC, C, PAGE), unmapText(C, PAGE));
     const { lines, assembler } = assemble(trace);
     expect(lines).toEqual(['1 unmap page', '1 unmap page', '2 unmap sg', '2 unmap sg', '3 free', '3 free']);
@@ -295,10 +345,7 @@ describe('lines of no call', () => {
         ready.push(assembler.ready);
       }
     });
-    const assembler = new CallAssembler(
-      () => true,
-      () => true,
-    );
+    const assembler = new CallAssembler(() => true, isSlot);
     const trace = new TraceText().add(task(1), mapText(A, MEMORY, PAGE)).add(task(2), interruptDescriptorText());
     trace.add(task(1), mapPageText(NIC, A, PAGE, MEMORY));
     parser.push(Uint8Array.from(trace.toString(), (character) => character.charCodeAt(0)));

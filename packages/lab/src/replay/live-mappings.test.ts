@@ -95,7 +95,12 @@ describe('physListHash', () => {
       physListHash(1, list, 1, 3),
       physListHash(1, list, 0, 2),
       physListHash(1, Float64Array.of(list[1], list[0], list[2]), 0, 3),
-      physListHash(1, list.map((address) => address - 2 ** 32), 0, 3),
+      physListHash(
+        1,
+        list.map((address) => address - 2 ** 32),
+        0,
+        3,
+      ),
     ];
     expect(others).not.toContain(hash);
     expect(physListHash(1, Float64Array.of(0, ...list), 1, 3)).toBe(hash);

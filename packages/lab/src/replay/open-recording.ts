@@ -1,5 +1,7 @@
 /** Opens recordings under Node. */
 import { existsSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { LabError } from 'dmalab-core';
 import {
   type DataGrade,
@@ -119,7 +121,7 @@ class OpenRecording implements Recording {
       statistics: this.statistics,
       inferred: rows.length,
       contradictions: contradictions.length + (this.description?.contradictions.length ?? 0),
-      machine: this.machineFile,
+      machine: this.machineFile === undefined ? undefined : basename(this.machineFile),
     });
   }
 }
@@ -191,6 +193,8 @@ async function gatherFacts(
     events += batch.rowCount;
     onProgress?.(progressOf('facts', input, events));
     if (events >= eventsMax) return;
+    // Lets an interruption through: batches from a buffered file never leave the microtasks.
+    await setImmediate();
   }
 }
 
@@ -215,7 +219,7 @@ function readDescription(file: string): MachineDescription {
       code: missing ? 'MCH006' : 'MCH007',
       message: missing ? 'There is no such machine description.' : 'The machine description cannot be read.',
       file,
-      expected: 'a machine description as written by dmalab capture',
+      expected: 'a machine description, see docs/formats.md',
       got,
       next: missing ? 'check the name, or leave --machine out' : 'check the permissions of the file',
     });

@@ -94,7 +94,13 @@ describe('recorded machine', () => {
         { address: B, protection: 'untrusted', driver: 'nvme' },
       ],
     });
-    expect(parameters.devices[0]).toMatchObject({ dmaMask: 0xffffffff, coherentDmaMask: 0xffffffff, minAlignMask: 0, maxSegmentBytes: 65536, untrusted: false });
+    expect(parameters.devices[0]).toMatchObject({
+      dmaMask: 0xffffffff,
+      coherentDmaMask: 0xffffffff,
+      minAlignMask: 0,
+      maxSegmentBytes: 65536,
+      untrusted: false,
+    });
     expect(parameters.devices[1]).toMatchObject({ dmaMask: Infinity, minAlignMask: 4095, maxSegmentBytes: 0xffffffff, untrusted: true });
   });
 
@@ -120,7 +126,12 @@ describe('machine of a trace alone', () => {
     const trace = new TraceText();
     for (let page = 1; page <= 4; page++) {
       const iova = 2 ** 32 - page * 4096;
-      trace.add(task(1), bouncedText(B, 0x105000123, 60), mapText(iova, POOL_START + page * 4096, 4096), mapPageText(B, iova, 60, 0x105000123));
+      trace.add(
+        task(1),
+        bouncedText(B, 0x105000123, 60),
+        mapText(iova, POOL_START + page * 4096, 4096),
+        mapPageText(B, iova, 60, 0x105000123),
+      );
       trace.add(task(1), mapPageText(A, 0x105000000 + page, 60, 0x105000000 + page));
     }
     const recorded = recordingFromText(trace.toString()).machine();

@@ -102,6 +102,7 @@ export function recordedMachine(
   }
   const policies = devices.map((device) => policyOfGroup.get(device.group) ?? recordedPolicy(device));
   const groups = [...new Set(devices.filter((_, index) => policies[index].translated).map(({ group }) => group))].sort((a, b) => a - b);
+  const ids = recordedDomainIds(inference, devices, groups);
   const words = (description?.kernelCommandLine ?? '').split(' ');
   const triesLowFirst = !words.some((word) => word === 'iommu.forcedac' || word === 'iommu.forcedac=1');
   const { vtd } = description ?? {};
@@ -119,7 +120,10 @@ export function recordedMachine(
         ...noCaches,
       },
       swiotlb: inference.pool === undefined ? null : { ...inference.pool, forced: words.some(forcesPool) },
-      domains: groups.map((group) => ({ reserved: reservedRanges(description, group) })),
+      domains: groups.map((group) => ({
+        reserved: reservedRanges(description, group),
+        domainId: description === undefined ? ids.get(group) : undefined,
+      })),
       devices: devices.map((device, index): DeviceParameters => {
         const mask = device.dmaMaskBits >= 53 ? Number.POSITIVE_INFINITY : 2 ** device.dmaMaskBits - 1;
         return {
@@ -142,12 +146,27 @@ export function recordedMachine(
   };
 }
 
+/** Domain ids that the trace shows, by group; empty when two groups seem to share one. */
+function recordedDomainIds(
+  inference: MachineInference,
+  devices: readonly RecordedDevice[],
+  groups: readonly number[],
+): Map<number, number> {
+  const groupOf = new Map(devices.map(({ name, group }) => [name, group]));
+  const ids = new Map<number, number>();
+  for (const { name, domainId } of inference.devices) {
+    const group = groupOf.get(name);
+    if (group !== undefined && domainId !== undefined && groups.includes(group)) ids.set(group, domainId);
+  }
+  return new Set(ids.values()).size === ids.size ? ids : new Map();
+}
+
 function fromTrace(device: InferredDevice, index: number): RecordedDevice {
   return {
     name: device.name,
     driver: undefined,
     untrusted: device.untrusted,
-    domainType: device.domainType ?? 'identity',
+    domainType: device.domainType ?? (device.untrusted ? 'DMA' : 'identity'),
     dmaMaskBits: device.dmaMaskBits,
     minAlignMask: device.minAlignMask,
     maxSegmentBytes: Math.max(device.segmentBytesSeen, driverFacts(undefined).maxSegmentBytes),

@@ -44,7 +44,11 @@ describe('entries of a mapped scatter list', () => {
       { address: 0x107000000, bytes: 100 },
     ];
     const segments = given.map(({ bytes }, index) => ({ address: IOVA + index * PAGE, bytes }));
-    const entries = read([{ address: 0x105000000, bytes: PAGE }], given.map(({ address }) => address), segments);
+    const entries = read(
+      [{ address: 0x105000000, bytes: PAGE }],
+      given.map(({ address }) => address),
+      segments,
+    );
     expect(ranges(entries)).toEqual(given);
     expect([entries.given, entries.truncated]).toEqual([false, false]);
   });
@@ -102,7 +106,11 @@ describe('entries of a mapped scatter list', () => {
       ],
     ],
   ])('with fewer segments, lengths come from the runs: %s', (_, runs, given, segments) => {
-    const entries = read(runs, given.map(({ address }) => address), segments);
+    const entries = read(
+      runs,
+      given.map(({ address }) => address),
+      segments,
+    );
     expect(ranges(entries)).toEqual(given);
     expect([entries.given, entries.truncated]).toEqual([true, false]);
   });
@@ -117,7 +125,11 @@ describe('entries of a mapped scatter list', () => {
 
   it('a cut list without map lines (no translation) keeps what was printed', () => {
     const phys = Array.from({ length: 200 }, (_, index) => 0x105000000 + index * 2 * PAGE);
-    const entries = read([], phys, phys.map((address) => ({ address, bytes: 512 })));
+    const entries = read(
+      [],
+      phys,
+      phys.map((address) => ({ address, bytes: 512 })),
+    );
     expect(entries.truncated).toBe(true);
     expect(ranges(entries)).toEqual(phys.slice(0, 128).map((address) => ({ address, bytes: 512 })));
   });
@@ -125,10 +137,20 @@ describe('entries of a mapped scatter list', () => {
   it('grows, and is as good as new for the next list', () => {
     const entries = new SgEntries();
     const runs = Array.from({ length: 700 }, (_, index) => ({ address: 0x105000000 + index * 2 * PAGE, bytes: PAGE }));
-    read(runs, runs.map(({ address }) => address), [{ address: IOVA, bytes: 700 * PAGE }], entries);
+    read(
+      runs,
+      runs.map(({ address }) => address),
+      [{ address: IOVA, bytes: 700 * PAGE }],
+      entries,
+    );
     expect(ranges(entries)).toEqual(runs);
     const short = [{ address: 0x200000000, bytes: 8 }];
-    read([{ address: 0x200000000, bytes: PAGE }], [0x200000000], short.map(({ bytes }) => ({ address: IOVA, bytes })), entries);
+    read(
+      [{ address: 0x200000000, bytes: PAGE }],
+      [0x200000000],
+      short.map(({ bytes }) => ({ address: IOVA, bytes })),
+      entries,
+    );
     expect(ranges(entries)).toEqual(short);
     expect([entries.given, entries.truncated]).toEqual([false, false]);
   });

@@ -32,7 +32,12 @@ export function bouncedText(device: string, original: number, bytes: number, for
 
 /** Invalidation of 2^mask pages of a domain. `leafOnly` is the hint of an unmap that freed no table page. */
 export function pagesDescriptorText(did: number, address: number, mask: number, leafOnly = true): string {
-  return descriptorText(0, did * 0x10000 + PAGE_SELECTIVE, Math.floor(address / 2 ** 32), (address % 2 ** 32) + (leafOnly ? LEAF_ONLY : 0) + mask);
+  return descriptorText(
+    0,
+    did * 0x10000 + PAGE_SELECTIVE,
+    Math.floor(address / 2 ** 32),
+    (address % 2 ** 32) + (leafOnly ? LEAF_ONLY : 0) + mask,
+  );
 }
 
 export function domainDescriptorText(did: number): string {

@@ -29,7 +29,13 @@ const DEVICE_MEMORY = 0xc0000000;
 
 /** What an unmap has to be told. */
 type Live =
-  | { readonly kind: 'page' | 'resource'; readonly device: number; readonly dmaAddr: number; readonly bytes: number; readonly direction: Direction }
+  | {
+      readonly kind: 'page' | 'resource';
+      readonly device: number;
+      readonly dmaAddr: number;
+      readonly bytes: number;
+      readonly direction: Direction;
+    }
   | { readonly kind: 'alloc'; readonly device: number; readonly dmaAddr: number; readonly bytes: number }
   | {
       readonly kind: 'sg';
@@ -91,14 +97,11 @@ export class KernelSimulator {
   private map(): void {
     const { random } = this;
     const device = random.below(this.machine.devices.length);
-    switch (random.below(8)) {
-      case 0:
-        return this.mapSg(device);
-      case 1:
-        return random.chance(1, 2) ? this.alloc(device) : this.mapResource(device);
-      default:
-        return this.mapPage(device);
-    }
+    const what = random.below(8);
+    if (what === 0) this.mapSg(device);
+    else if (what > 1) this.mapPage(device);
+    else if (random.chance(1, 2)) this.alloc(device);
+    else this.mapResource(device);
   }
 
   private mapPage(device: number): void {
@@ -236,7 +239,9 @@ export class KernelSimulator {
         return descriptorText(a[row], b[row], c[row], d[row]);
       case Observed.CACHE_TAG_FLUSH_RANGE:
       case Observed.CACHE_TAG_FLUSH_RANGE_NP:
-        return tags ? flushRangeText(domain[row], a[row], b[row], c[row], e[row], kind[row] === Observed.CACHE_TAG_FLUSH_RANGE_NP) : undefined;
+        return tags
+          ? flushRangeText(domain[row], a[row], b[row], c[row], e[row], kind[row] === Observed.CACHE_TAG_FLUSH_RANGE_NP)
+          : undefined;
       case Observed.CACHE_TAG_FLUSH_ALL:
         return tags ? flushAllText(domain[row]) : undefined;
       default:

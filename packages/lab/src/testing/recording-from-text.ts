@@ -1,12 +1,4 @@
-import {
-  type DataGrade,
-  dataGrade,
-  type EventBatch,
-  inferMachine,
-  type MachineDescription,
-  TraceFacts,
-  TraceParser,
-} from 'dmalab-trace';
+import { type DataGrade, dataGrade, type EventBatch, inferMachine, type MachineDescription, TraceFacts, TraceParser } from 'dmalab-trace';
 import { recordedMachine } from '../replay/recorded-machine.ts';
 import type { Recording } from '../replay/recording.ts';
 

@@ -3,7 +3,7 @@ import {
   type Bounce,
   type DmaDevice,
   type DmaDomain,
-  FlushCause,
+  type FlushCause,
   type KernelRules,
   NO_TABLES,
   PAGE_SIZE,

@@ -6,8 +6,8 @@ import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { Checks } from './checks.ts';
 import { slotResult } from './operations.ts';
 import { type OperationWindow, PoolOperation, ResourceOrders } from './resource-orders.ts';
-import { checkIds, type DecidedWindow, type VerifyResult } from './verify-result.ts';
 import type { VerifyScope } from './verifier.ts';
+import { checkIds, type DecidedWindow, type VerifyResult } from './verify-result.ts';
 
 /** Lines that a bounce line waits for the next line of its context. */
 const LOOK_AHEAD = 4096;
@@ -157,7 +157,12 @@ export class OutcomeVerifier {
       this.checks.equal('slot');
       slots = recorded < 0 ? -1 : recorded + Math.max(0, slots % PAGE_SIZE);
     } else {
-      this.differ('slot', at, slots < 0 ? 'the pool is full' : slots.toString(16), recorded < 0 ? 'the mapping failed' : recorded.toString(16));
+      this.differ(
+        'slot',
+        at,
+        slots < 0 ? 'the pool is full' : slots.toString(16),
+        recorded < 0 ? 'the mapping failed' : recorded.toString(16),
+      );
       this.poolUnknown = true;
       return;
     }
@@ -233,7 +238,8 @@ export class OutcomeVerifier {
     const { a, b, c, d } = observations;
     const same = a[row] === lines.v0[at] && b[row] === lines.v1[at] && c[row] === lines.v2[at] && d[row] === lines.v3[at];
     if (same) this.checks.equal('descriptor');
-    else this.differ('descriptor', at, words(a[row], b[row], c[row], d[row]), words(lines.v0[at], lines.v1[at], lines.v2[at], lines.v3[at]));
+    else
+      this.differ('descriptor', at, words(a[row], b[row], c[row], d[row]), words(lines.v0[at], lines.v1[at], lines.v2[at], lines.v3[at]));
     this.flusher.wait(0, -1, 0);
     observations.clear();
   }

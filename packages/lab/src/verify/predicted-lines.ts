@@ -1,4 +1,4 @@
-import { Observed, type ObservationLog } from 'dmalab-core';
+import { type ObservationLog, Observed } from 'dmalab-core';
 import { EventKind } from 'dmalab-trace';
 
 /** A trace line that the model says the kernel writes. */

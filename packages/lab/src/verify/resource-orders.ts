@@ -1,5 +1,12 @@
 import type { Machine } from 'dmalab-core';
-import { DomainOperation, DomainOperations, domainOperationNames, PoolOperation, PoolOperations, poolOperationNames } from './operations.ts';
+import {
+  DomainOperation,
+  DomainOperations,
+  domainOperationNames,
+  PoolOperation,
+  PoolOperations,
+  poolOperationNames,
+} from './operations.ts';
 import { type OrderDecision, OrderLog } from './order-log.ts';
 
 /** Windows that are described; all are counted. */
@@ -112,7 +119,16 @@ export class ResourceOrders {
     return `addresses of domain ${this.machine.domains[domain].id}`;
   }
 
-  private note(log: OrderLog, operation: number, window: OperationWindow, recorded: number, a: number, b: number, c: number, d: number): void {
+  private note(
+    log: OrderLog,
+    operation: number,
+    window: OperationWindow,
+    recorded: number,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+  ): void {
     log.add(operation, window.cpu, window.otherCpu, window.context, window.after, window.before, recorded, a, b, c, d);
     if (window.before !== Number.POSITIVE_INFINITY) return;
     const logs = this.open.get(window.context);

@@ -2,8 +2,8 @@ import {
   AssertionFailure,
   adoptSlots,
   CallKind,
-  DMA_MAPPING_ERROR,
   type Direction,
+  DMA_MAPPING_ERROR,
   type DmaApi,
   DmaStep,
   FlushCause,
@@ -96,6 +96,8 @@ export class Verifier {
   /** Domains, and whether the pool, held something when the recording began: their state is unknown, addresses are adopted. */
   private readonly midLifeDomains = new Set<number>();
   private midLifePool = false;
+  /** Lazy domains whose flushes were not recorded: when an address becomes free again is unknown. */
+  private readonly blindDomains = new Set<number>();
   /** Slots that the recording shows could not be adopted after a difference: where the model's pool is from there on, nobody knows. */
   private poolAdrift = false;
   /** By CPU and interrupt level, the last line so far; rows grow with the CPUs. */
@@ -114,7 +116,11 @@ export class Verifier {
     this.machine = new Machine(recorded.parameters);
     this.dma = this.machine.dma;
     this.orders = new ResourceOrders(this.machine);
-    for (const domain of this.machine.domains) this.domainOfDid.set(domain.id, domain.index);
+    const flushesAreSeen = scope.descriptors || scope.cacheTags;
+    for (const domain of this.machine.domains) {
+      this.domainOfDid.set(domain.id, domain.index);
+      if (domain.flushQueue !== null && !flushesAreSeen) this.blindDomains.add(domain.index);
+    }
     const { pool } = this.machine;
     this.assembler = new CallAssembler(
       (device) => {
@@ -426,7 +432,8 @@ export class Verifier {
     const held = before < lines.tail && before >= lines.head;
     const seq = held ? before : -1;
     // After a call whose API line came first, the next line of an interrupt's context can be one of the next interrupt.
-    const after = before === calls.apiSeq[call] ? this.lineBefore(before) : held ? lines.previous[before & lines.mask] : calls.lastSeq[call];
+    const after =
+      before === calls.apiSeq[call] ? this.lineBefore(before) : held ? lines.previous[before & lines.mask] : calls.lastSeq[call];
     while (run.frame >= 0 && !run.returned) this.stepOnce(run, seq, after, before);
     while (run.predicted.length > 0) {
       this.missing(run, call, run.predicted.first);
@@ -879,11 +886,17 @@ export class Verifier {
     switch (predicted.event) {
       case EventKind.MAP:
         return (
-          predicted.a === lines.v0[at] && predicted.a + predicted.c === lines.v1[at] && predicted.b === lines.v2[at] && predicted.c === lines.v3[at]
+          predicted.a === lines.v0[at] &&
+          predicted.a + predicted.c === lines.v1[at] &&
+          predicted.b === lines.v2[at] &&
+          predicted.c === lines.v3[at]
         );
       case EventKind.UNMAP:
         return (
-          predicted.a === lines.v0[at] && predicted.a + predicted.b === lines.v1[at] && predicted.b === lines.v2[at] && predicted.c === lines.v3[at]
+          predicted.a === lines.v0[at] &&
+          predicted.a + predicted.b === lines.v1[at] &&
+          predicted.b === lines.v2[at] &&
+          predicted.c === lines.v3[at]
         );
       case EventKind.QI_SUBMIT:
         return predicted.a === lines.v0[at] && predicted.b === lines.v1[at] && predicted.c === lines.v2[at] && predicted.d === lines.v3[at];
@@ -972,7 +985,12 @@ export class Verifier {
   private missing(run: Run, call: number, predicted: PredictedLine): void {
     const { calls } = this.assembler;
     const seq = calls.apiSeq[call] >= 0 ? calls.apiSeq[call] : calls.lastSeq[call];
-    this.differ(this.checkOf(predicted.event), seq, describePrediction(predicted), `no such line before the end of the ${callName(run.kind)}`);
+    this.differ(
+      this.checkOf(predicted.event),
+      seq,
+      describePrediction(predicted),
+      `no such line before the end of the ${callName(run.kind)}`,
+    );
   }
 
   private differ(
@@ -1009,7 +1027,7 @@ export class Verifier {
   // ---- small questions ---------------------------------------------------------------------------------------
 
   private isMidLife(domain: number): boolean {
-    return this.midLifeDomains.has(domain) || this.scope.startsInMidLife();
+    return this.midLifeDomains.has(domain) || this.blindDomains.has(domain) || this.scope.startsInMidLife();
   }
 
   private machineDevice(device: number): number {
@@ -1089,19 +1107,23 @@ export class Verifier {
   private poolState(cpu: number): string[] {
     const pool = this.machine.pool!;
     const area = cpu & (pool.areas - 1);
-    return [`pool: ${pool.used} of ${pool.slots} slots used; area ${area}: ${pool.areaUsed(area)} used, search begins at ${pool.areaIndex(area)}`];
+    return [
+      `pool: ${pool.used} of ${pool.slots} slots used; area ${area}: ${pool.areaUsed(area)} used, search begins at ${pool.areaIndex(area)}`,
+    ];
   }
 
   private limits(): string[] {
     const limits: string[] = [];
     if (!this.scope.descriptors) limits.push('no qi_submit events: invalidations and flushes were not recorded and cannot be compared');
-    if (this.scope.startsInMidLife()) limits.push('events before the first line are missing: addresses depend on them and are adopted, not predicted');
+    if (this.scope.startsInMidLife())
+      limits.push('events before the first line are missing: addresses depend on them and are adopted, not predicted');
     else if (this.midLifeDomains.size > 0) {
       const names = [...this.midLifeDomains].map((domain) => this.machine.domains[domain].id).sort((a, b) => a - b);
       limits.push(`mappings older than the recording end in it (domain ${names.join(', ')}): addresses there are adopted, not predicted`);
     }
     if (this.midLifePool) limits.push('the bounce pool was in use before the recording began: slots are adopted, not predicted');
-    else if (this.poolAdrift) limits.push('the bounce pool could not be made to agree with a slot that was recorded: later slots are not compared');
+    else if (this.poolAdrift)
+      limits.push('the bounce pool could not be made to agree with a slot that was recorded: later slots are not compared');
     if (this.stopped !== null) limits.push(`comparison stopped where the engine could not follow: ${this.stopped}`);
     return limits;
   }
@@ -1133,7 +1155,9 @@ export class Verifier {
 }
 
 function endsMapping(kind: number): boolean {
-  return kind === RecordedCall.UNMAP_PAGE || kind === RecordedCall.UNMAP_SG || kind === RecordedCall.UNMAP_RESOURCE || kind === RecordedCall.FREE;
+  return (
+    kind === RecordedCall.UNMAP_PAGE || kind === RecordedCall.UNMAP_SG || kind === RecordedCall.UNMAP_RESOURCE || kind === RecordedCall.FREE
+  );
 }
 
 function describePrediction(line: PredictedLine): string {

@@ -1,4 +1,4 @@
-import { EventKind } from 'dmalab-trace';
+import { EventKind, type ImportStatistics } from 'dmalab-trace';
 import type { Recording } from '../replay/recording.ts';
 import { OutcomeVerifier } from './outcome-verifier.ts';
 import { Verifier, type VerifyScope } from './verifier.ts';
@@ -33,7 +33,14 @@ function scopeOf(recording: Recording): VerifyScope {
     apiLines: apiEvents > 0,
     descriptors: recording.inference.hasDescriptors,
     cacheTags: eventsByKind[EventKind.CACHE_TAG_FLUSH_RANGE] + eventsByKind[EventKind.CACHE_TAG_FLUSH_ALL] > 0,
-    lossLine: () => statistics.losses[0]?.line ?? Number.POSITIVE_INFINITY,
+    lossLine: () => firstLossLine(statistics),
     startsInMidLife: () => statistics.entriesWritten > statistics.entriesInBuffer,
   };
+}
+
+/** First line at or behind which events are missing: lost by the tracer, or on a line that was not understood. */
+function firstLossLine(statistics: ImportStatistics): number {
+  let first = statistics.losses[0]?.line ?? Number.POSITIVE_INFINITY;
+  for (const problem of statistics.problems.values()) if (problem.lineLost) first = Math.min(first, problem.firstLine);
+  return first;
 }
