@@ -106,11 +106,11 @@ describe('inference without a description', () => {
     expect(infer(lines).devices[0]).toMatchObject({ domainType: 'identity', untrusted: false });
   });
 
-  it('leaves the domain open without descriptors', () => {
+  it('sees without descriptors that a domain translates, and no more', () => {
     const inference = infer(
       [1, 2, 3].flatMap((page) => [...bounced(NIC, 0x200000, 0x7bd8d000, page * 0x1000, false), ...unmapped(NIC, page * 0x1000, 4, false)]),
     );
-    expect(inference.devices[0]).toMatchObject({ domainType: undefined, untrusted: true });
+    expect(inference.devices[0]).toMatchObject({ domainType: 'DMA', untrusted: true });
     expect(inference.hasDescriptors).toBe(false);
   });
 
@@ -165,8 +165,14 @@ describe('inference with a description', () => {
     const inference = infer(strictTrace, machine);
     expect([inference.kernelRules, inference.kernelHz, inference.cpuCount, inference.pool?.areas]).toEqual(['6.12', 1000, 4, 4]);
     expect(inference.devices[1]).toMatchObject({ dmaMaskBits: 32, iommuGroup: 1, minAlignMask: 0 });
-    expect(inference.rows.map((row) => row.what)).toEqual([`${NVME} min_align_mask`, `${NIC} min_align_mask`]);
+    expect(inference.rows.map((row) => row.what)).toEqual([
+      'VT-d registers',
+      'host-bridge windows',
+      `${NVME} min_align_mask`,
+      `${NIC} min_align_mask`,
+    ]);
     expect(inference.contradictions).toEqual([]);
+    expect(infer(strictTrace, { ...machine, lostEvents: 7 }).contradictions).toMatchObject([{ what: 'lost events', description: '7 lost' }]);
   });
 
   it('lists every contradiction and changes nothing', () => {

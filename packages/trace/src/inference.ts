@@ -73,6 +73,7 @@ export interface MachineInference {
 export function inferMachine(facts: TraceFacts, description: MachineDescription | undefined): MachineInference {
   const rows: InferenceRow[] = [];
   const contradictions: Contradiction[] = [];
+  noteDefaults(description, rows, contradictions);
   return {
     kernelRules: inferKernelRules(facts, description, rows, contradictions),
     kernelHz: inferHz(description, rows),
@@ -83,6 +84,18 @@ export function inferMachine(facts: TraceFacts, description: MachineDescription 
     rows,
     contradictions,
   };
+}
+
+/** What replay needs and nobody said, and losses that only the description knows of. */
+function noteDefaults(description: MachineDescription | undefined, rows: InferenceRow[], contradictions: Contradiction[]): void {
+  if (description?.vtd === undefined) {
+    rows.push({ what: 'VT-d registers', value: 'those of QEMU 7.2', why: 'no machine description has them', basis: 'default' });
+  }
+  if ((description?.hostBridgeWindows.length ?? 0) === 0) {
+    rows.push({ what: 'host-bridge windows', value: 'none', why: 'reserved addresses are not in a trace', basis: 'default' });
+  }
+  const lost = description?.lostEvents ?? 0;
+  if (lost > 0) contradictions.push({ what: 'lost events', trace: 'no mark of a loss', description: `${lost} lost`, line: undefined });
 }
 
 function inferKernelRules(
@@ -98,7 +111,7 @@ function inferKernelRules(
   const version = release === undefined ? null : /^(\d+)\.(\d+)/.exec(release);
   if (version === null) {
     const rules = modern === undefined ? '6.1' : '6.12';
-    const why = modern === undefined ? 'no dma:* or cache_tag_* event' : `${modern.system}:${modern.name} events exist from 6.10 on`;
+    const why = modern === undefined ? 'no dma:* or cache_tag_* event' : `${modern.system}:${modern.name} events are not in 6.1`;
     rows.push({ what: 'kernel rules', value: rules, why, basis: 'inferred' });
     return rules;
   }
@@ -244,19 +257,24 @@ function inferDomainType(
       });
     return known.domainType;
   }
-  if (shown !== undefined) rows.push({ what: `${device.name} domain`, value: shown.type, why: shown.why, basis: 'inferred' });
-  return shown?.type;
+  const taken = shown ?? translatedDomainType(device);
+  if (taken !== undefined) rows.push({ what: `${device.name} domain`, value: taken.type, why: taken.why, basis: 'inferred' });
+  return taken?.type;
+}
+
+/** The least that can be said of a device whose calls write page-table entries. */
+function translatedDomainType(device: DeviceFacts): { readonly type: DomainTypeName; readonly why: string } | undefined {
+  if (device.translatedCalls === 0) return undefined;
+  return { type: 'DMA', why: `${device.translatedCalls} of its calls wrote page-table entries; strict or lazy does not show` };
 }
 
 /** What the lines of a device's calls say about its domain; undefined when there are too few. */
 function shownDomainType(facts: TraceFacts, device: DeviceFacts): { readonly type: DomainTypeName; readonly why: string } | undefined {
   if (device.maps >= UNMAPS_MIN && device.identityMaps === device.maps)
     return { type: 'identity', why: 'every device address is the physical address' };
+  if (facts.eventsByKind[EventKind.QI_SUBMIT] === 0) return undefined;
   const unmaps = device.strictUnmaps + device.lazyUnmaps;
-  if (facts.eventsByKind[EventKind.QI_SUBMIT] === 0 || unmaps < UNMAPS_MIN) {
-    if (device.translatedCalls === 0) return undefined;
-    return { type: 'DMA', why: `${device.translatedCalls} of its calls wrote page-table entries; strict or lazy does not show` };
-  }
+  if (unmaps < UNMAPS_MIN) return undefined;
   if (device.strictUnmaps * 2 > unmaps)
     return { type: 'DMA', why: `${device.strictUnmaps} of ${unmaps} unmaps invalidated their pages at once` };
   return { type: 'DMA-FQ', why: `${device.lazyUnmaps} of ${unmaps} unmaps returned without an invalidation` };

@@ -282,7 +282,14 @@ export class TraceFacts {
     const key = level === ContextLevel.TASK && batch.pid[row] !== 0 ? batch.pid[row]! : -1 - (batch.cpu[row]! * LEVELS + level);
     let context = this.contexts.get(key);
     if (context === undefined) {
-      context = { bouncing: undefined, slots: new SlotRange(), unmapping: undefined, mapped: false, unmapped: false, pageFlushDid: NO_FLUSH };
+      context = {
+        bouncing: undefined,
+        slots: new SlotRange(),
+        unmapping: undefined,
+        mapped: false,
+        unmapped: false,
+        pageFlushDid: NO_FLUSH,
+      };
       this.contexts.set(key, context);
     }
     return context;

@@ -1,4 +1,4 @@
-/** The layout of scatter lists as the fact sheet words it (5.5), with objects and 64-bit integers, for comparison. */
+/** The layout of scatter lists step by step, with objects and 64-bit integers, for comparison. */
 
 const PAGE = 4096n;
 

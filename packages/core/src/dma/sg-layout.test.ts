@@ -105,7 +105,7 @@ const boundaries: readonly (readonly [number, bigint])[] = [
   [Number.POSITIVE_INFINITY, 2n ** 64n - 1n],
 ];
 
-test('any list is laid out as the fact sheet says', () => {
+test('any list is laid out as the slow oracle says', () => {
   fc.assert(
     fc.property(
       fc.array(entry, { minLength: 1, maxLength: 20 }),

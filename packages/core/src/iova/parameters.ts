@@ -7,7 +7,7 @@ export const IOVA_RANGE_CACHE_MAX_SIZE = 6;
 /** Entries of a magazine. @source Linux v6.12 drivers/iommu/iova.c IOVA_MAG_SIZE */
 export const IOVA_MAG_SIZE = 127;
 /** Magazines of one bin's depot. @source Linux v6.1 include/linux/iova.h MAX_GLOBAL_MAGS */
-export const MAX_GLOBAL_MAGS = 32;
+const MAX_GLOBAL_MAGS = 32;
 /** Delay of the depot work in nanoseconds. @source Linux v6.12 drivers/iommu/iova.c IOVA_DEPOT_DELAY */
 export const IOVA_DEPOT_DELAY_NS = 100_000_000;
 

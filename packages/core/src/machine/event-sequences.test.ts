@@ -5,7 +5,7 @@ import { Machine } from './machine.ts';
 import { observedRows } from './observed-rows.oracle.ts';
 import { pcMachine } from './pc.ts';
 
-// The six event sequences of the fact sheet's appendix B, with what the trace does not show between them: unit with
+// Six event sequences as a kernel writes them, with what the trace does not show between them: unit with
 // domain id 2, draining reads and writes, page-selective invalidation, no caching mode; no reserved ranges, so that the
 // first address is the page below 4 GiB. All values are hexadecimal.
 

@@ -47,7 +47,8 @@ export class Comparison {
     this.recording = recording;
     this.options = options;
     this.pool = whatIfPool(recording, options.pool === undefined ? undefined : choosePool(options.pool, cpuCount, kernelRules));
-    this.machine = withPool(recording.machine(), recordedPool(recording));
+    const recorded = recording.machine();
+    this.machine = withPool(recorded, recordedPool(recording));
     this.chosen = chooseDevices(options.devices, this.machine.devices);
     const names = new Set([...this.chosen].map((index) => this.machine.devices[index].name));
     this.flushesGiven = showsFlushes(recording, this.machine);
@@ -57,6 +58,7 @@ export class Comparison {
       return new PolicyRow(policy.name, policy.summary, withPool(machine, this.pool), false);
     });
     this.comparer = new Comparer([first, ...rows], this.machine, recording.names, {
+      recordedPool: recorded.parameters.swiotlb,
       cacheTags: hasCacheTags(recording),
       flushesGiven: this.flushesGiven,
     });
@@ -220,8 +222,8 @@ function noCalls(recording: Recording): LabError {
     code: 'CMP005',
     message: 'The trace has no calls of the DMA API, so there is nothing to replay.',
     file: recording.file,
-    expected: 'events dma:* (Linux 6.10 and later)',
+    expected: 'events dma:* (Linux 6.12 and later)',
     got: 'events of what the calls did only',
-    next: 'dmalab verify shows what can be said of such a trace; record with -e dma on Linux 6.10 or later',
+    next: 'dmalab verify shows what can be said of such a trace; record with -e dma on Linux 6.12 or later',
   });
 }

@@ -1,4 +1,4 @@
-import { Direction, PAGE_SIZE, roundUp } from 'dmalab-core';
+import { Direction, PAGE_SIZE, roundUp, SLOT_BYTES, type SwiotlbParameters } from 'dmalab-core';
 import { type EventBatch, EventKind, type TraceNames } from 'dmalab-trace';
 import { CallAssembler } from '../replay/call-assembler.ts';
 import { RecordedCall } from '../replay/call-records.ts';
@@ -14,6 +14,8 @@ import { SizeCounts } from './size-counts.ts';
 
 /** What the trace has and how the first row uses it. */
 export interface ComparerScope {
+  /** Where the recording's slots are, null when it shows none; a row's own pool may lie elsewhere. */
+  readonly recordedPool: SwiotlbParameters | null;
   /** `cache_tag_*` events: a flush of a whole domain has a line of its own. */
   readonly cacheTags: boolean;
   /** The row as-recorded flushes when the trace says so. */
@@ -66,13 +68,13 @@ export class Comparer {
     this.cpuLast = machine.parameters.possibleCpus - 1;
     this.recorded = new RecordedCounts(this.asRecorded.counters.owners);
     this.sizes = new SizeCounts(machine.devices.length);
-    const { pool } = this.asRecorded.machine;
+    const { recordedPool } = scope;
     this.assembler = new CallAssembler(
       (device) => {
         const index = this.machineDevice(device);
         return index >= 0 && this.asRecorded.machine.devices[index].policy.translated;
       },
-      (paddr) => pool?.contains(paddr) ?? false,
+      (paddr) => recordedPool === null || (paddr >= recordedPool.start && paddr < recordedPool.start + recordedPool.slots * SLOT_BYTES),
     );
   }
 

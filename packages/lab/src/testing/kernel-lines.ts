@@ -40,7 +40,7 @@ export function pagesDescriptorText(did: number, address: number, mask: number, 
   );
 }
 
-export function domainDescriptorText(did: number): string {
+function domainDescriptorText(did: number): string {
   return descriptorText(0, did * 0x10000 + DOMAIN_SELECTIVE, 0, 0);
 }
 

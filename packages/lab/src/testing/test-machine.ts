@@ -5,9 +5,9 @@ const CAP = '0xd2008c222f0606';
 const CAP_CACHING_MODE = '0xd2008c222f0686';
 
 /** How a device of a test machine is protected; untrusted ones are strict and bounced. */
-export type Protection = 'lazy' | 'strict' | 'untrusted' | 'identity';
+type Protection = 'lazy' | 'strict' | 'untrusted' | 'identity';
 
-export interface TestDevice {
+interface TestDevice {
   readonly address: string;
   readonly protection: Protection;
   readonly driver?: string;

@@ -66,6 +66,3 @@ export function lineText(source: LineSource, timeUs: number, event: string): str
 export function withHeader(lines: readonly string[], written: number = lines.length): string {
   return ['# tracer: nop', '#', `# entries-in-buffer/entries-written: ${lines.length}/${written}   #P:1`, '#', ...lines, ''].join('\n');
 }
-
-/** Lines of `withHeader` before the first event: event k (from 0) is on line HEADER_LINES + k + 1 of the file. */
-export const HEADER_LINES = 4;

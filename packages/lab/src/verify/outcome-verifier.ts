@@ -32,7 +32,7 @@ class ContextState {
 }
 
 /**
- * Verifies a recording without `dma:*` events (kernels before 6.10), in which only outcomes were written.
+ * Verifies a recording without `dma:*` events (kernels before 6.12), in which only outcomes were written.
  *
  * A map line then names neither device nor buffer, so I/O addresses cannot be predicted. What remains: the bounce
  * slots (a bounce line names device, buffer and size, the map line after it the slot), the length of bounced mappings,
@@ -286,7 +286,7 @@ export class OutcomeVerifier {
   private result(): VerifyResult {
     const { checks } = this;
     const limits = [
-      'no dma:* events (kernels before 6.10 have none): a map line names neither device nor buffer, so I/O addresses cannot be predicted',
+      'no dma:* events (kernels before 6.12 have none): a map line names neither device nor buffer, so I/O addresses cannot be predicted',
       'the domain of a range is taken from its invalidation descriptor; lazy unmaps have none, so address reuse cannot be checked',
     ];
     if (this.poolUnknown) limits.push('a device without translation bounced: its slots were not recorded, later slots are not compared');
