@@ -172,7 +172,9 @@ describe('inference with a description', () => {
       `${NIC} min_align_mask`,
     ]);
     expect(inference.contradictions).toEqual([]);
-    expect(infer(strictTrace, { ...machine, lostEvents: 7 }).contradictions).toMatchObject([{ what: 'lost events', description: '7 lost' }]);
+    expect(infer(strictTrace, { ...machine, lostEvents: 7 }).contradictions).toMatchObject([
+      { what: 'lost events', description: '7 lost' },
+    ]);
   });
 
   it('lists every contradiction and changes nothing', () => {
