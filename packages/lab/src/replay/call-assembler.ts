@@ -46,6 +46,8 @@ class ContextState {
   /** A failed scatter list that takes its entries back: the addresses to come. */
   readonly unwinding: number[] = [];
   unwindingCall = -1;
+  /** A device without recorded calls has bounced: the map line that follows is its own. */
+  strangerBounced = false;
 }
 
 /**
@@ -75,10 +77,17 @@ export class CallAssembler {
   private readonly translated: (device: number) => boolean;
   /** Whether a physical address lies in the bounce pool. */
   private readonly isSlot: (paddr: number) => boolean;
+  /** Whether a device's calls were recorded; it may map on a path without `dma:*` events, whose lines then stand alone. */
+  private readonly hasCalls: (device: number) => boolean;
 
-  constructor(translated: (device: number) => boolean, isSlot: (paddr: number) => boolean) {
+  constructor(
+    translated: (device: number) => boolean,
+    isSlot: (paddr: number) => boolean,
+    hasCalls: (device: number) => boolean = () => true,
+  ) {
     this.translated = translated;
     this.isSlot = isSlot;
+    this.hasCalls = hasCalls;
   }
 
   /** Takes a row of a batch. @returns its sequence number */
@@ -127,12 +136,16 @@ export class CallAssembler {
       case EventKind.BOUNCED:
         this.closeTail(state);
         if (this.isLoneBounce(state)) this.rebuildFailedSg(context, state);
-        state.open.push(seq);
+        state.strangerBounced = !this.hasCalls(this.lines.device[seq & this.lines.mask]);
+        if (state.strangerBounced) this.leaveAlone(seq);
+        else state.open.push(seq);
         return;
       case EventKind.MAP:
         this.closeTail(state);
         if (this.isLoneBounce(state) && !this.isSlot(this.lines.v2[seq & this.lines.mask])) this.rebuildFailedSg(context, state);
-        state.open.push(seq);
+        if (state.strangerBounced) this.leaveAlone(seq);
+        else state.open.push(seq);
+        state.strangerBounced = false;
         return;
       case EventKind.UNMAP:
         this.placeUnmap(seq, context, state);
@@ -529,14 +542,16 @@ export class CallAssembler {
 
   /** The first `count` open lines of a context belong to no call. */
   private strand(state: ContextState, count: number): void {
-    const { lines, counters } = this;
-    for (let index = 0; index < count; index++) {
-      const seq = state.open[index];
-      this.stand(seq);
-      counters.strayLines += 1;
-      if (counters.firstStrayLine === 0) counters.firstStrayLine = lines.line[seq & lines.mask];
-    }
+    for (let index = 0; index < count; index++) this.leaveAlone(state.open[index]);
     if (count > 0) state.open.splice(0, count);
+  }
+
+  /** A line that belongs to no call. */
+  private leaveAlone(seq: number): void {
+    const { lines, counters } = this;
+    this.stand(seq);
+    counters.strayLines += 1;
+    if (counters.firstStrayLine === 0) counters.firstStrayLine = lines.line[seq & lines.mask];
   }
 
   private endUnwinding(state: ContextState): void {

@@ -6,6 +6,8 @@ const CAPACITY = REMEMBERED * 2;
 
 /** Orders that are tried for one mismatch before it counts as a difference. */
 const TRIALS_MAX = 3000;
+/** What is left of that after many mismatches that no order explains: a recording of something else must not take for ever. */
+const TRIALS_MIN = 24;
 
 /** Decisions that a later mismatch may take back. */
 const UNDECIDED_MAX = 4;
@@ -57,6 +59,7 @@ export class OrderLog {
   /** Repeating order, as rows; differs from 0, 1, 2, … only inside a trial. */
   private readonly order: Int32Array = new Int32Array(CAPACITY);
   private tried = 0;
+  private trialsMax = TRIALS_MAX;
   /** The orders that the latest decisions changed, newest first, as rows. A later result can show a decision wrong. */
   private undecided: Int32Array[] = [];
 
@@ -122,6 +125,7 @@ export class OrderLog {
       this.undecided.some((order) => this.search(this.withNewerRows(order), 1, moves)) ||
       this.search(present, 2, moves) ||
       this.search(present, 3, moves);
+    this.trialsMax = found ? TRIALS_MAX : Math.max(TRIALS_MIN, Math.floor(this.trialsMax / 2));
     if (found) return { tried: this.tried, moved: moves };
     this.resource.arena.restore(failed);
     return null;
@@ -129,7 +133,7 @@ export class OrderLog {
 
   /** Tries all orders that are `depth` moves from `base`, and keeps the first that fits. */
   private search(base: Int32Array, depth: number, moves: { operation: number; earlier: boolean }[]): boolean {
-    if (this.tried >= TRIALS_MAX) return false;
+    if (this.tried >= this.trialsMax) return false;
     this.order.set(base);
     moves.length = 0;
     if (!this.tryMoves(depth, this.length - 1, moves)) return false;
@@ -192,7 +196,7 @@ export class OrderLog {
           if (found) return true;
           moves.pop();
           this.move(target, place);
-          if (this.tried >= TRIALS_MAX) return false;
+          if (this.tried >= this.trialsMax) return false;
         }
       }
       if (depth === 1 && this.otherCpu[row] !== this.cpu[row]) {

@@ -29,7 +29,9 @@ function scopeOf(recording: Recording): VerifyScope {
   const { statistics } = recording;
   let apiEvents = 0;
   for (let kind = EventKind.DMA_MAP_PAGE; kind <= EventKind.DMA_SYNC_SG_FOR_DEVICE; kind++) apiEvents += eventsByKind[kind];
+  const devicesWithoutCalls = [...recording.facts.devices.values()].filter(({ events, bounced }) => bounced > 0 && events === bounced);
   return {
+    devicesWithoutCalls: new Set(devicesWithoutCalls.map(({ name }) => name)),
     apiLines: apiEvents > 0,
     descriptors: recording.inference.hasDescriptors,
     cacheTags: eventsByKind[EventKind.CACHE_TAG_FLUSH_RANGE] + eventsByKind[EventKind.CACHE_TAG_FLUSH_ALL] > 0,
