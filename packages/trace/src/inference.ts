@@ -14,6 +14,9 @@ const UNMAPS_MIN = 3;
 /** Share of unmaps of the other sort from which a device is taken to have changed its domain type. */
 const CHANGED_SHARE = 0.05;
 const TWO_32 = 2 ** 32;
+/** Widths that second-level tables of 3 to 5 levels translate, and what a unit has unless addresses show another. */
+const ADDRESS_WIDTHS = [39, 48, 57];
+const ADDRESS_BITS_DEFAULT = 48;
 const TWO_53 = 2 ** 53;
 
 /** One value that was not recorded. */
@@ -56,6 +59,16 @@ export interface InferredPool {
   readonly areas: number;
 }
 
+/** What lines show of a remapping unit. */
+export interface InferredUnit {
+  /** CM: mappings are flushed too. */
+  readonly cachingMode: boolean;
+  /** Width of an address, bits. */
+  readonly addressBits: number;
+  /** `iommu.forcedac`: addresses are taken from the top of the whole space at once. */
+  readonly forcesHighAddresses: boolean;
+}
+
 export interface MachineInference {
   readonly kernelRules: KernelRules;
   readonly kernelHz: number;
@@ -63,6 +76,8 @@ export interface MachineInference {
   /** Undefined when nothing was bounced and no description names a pool. */
   readonly pool: InferredPool | undefined;
   readonly devices: readonly InferredDevice[];
+  /** What the lines show of a remapping unit that nobody described; undefined when it was described. */
+  readonly unit: InferredUnit | undefined;
   /** False when descriptors were not recorded: flushes are then not visible. */
   readonly hasDescriptors: boolean;
   readonly rows: readonly InferenceRow[];
@@ -80,10 +95,28 @@ export function inferMachine(facts: TraceFacts, description: MachineDescription 
     cpuCount: inferCpuCount(facts, description, rows, contradictions),
     pool: inferPool(facts, description, rows, contradictions),
     devices: [...facts.devices.values()].map((device) => inferDevice(facts, device, description, rows, contradictions)),
+    unit: description?.vtd === undefined ? inferUnit(facts, rows) : undefined,
     hasDescriptors: facts.eventsByKind[EventKind.QI_SUBMIT]! > 0,
     rows,
     contradictions,
   };
+}
+
+function inferUnit(facts: TraceFacts, rows: InferenceRow[]): InferredUnit {
+  const notPresentFlushes = facts.eventsByKind[EventKind.CACHE_TAG_FLUSH_RANGE_NP]!;
+  const cachingMode = notPresentFlushes > 0;
+  if (cachingMode) {
+    rows.push({ what: 'caching mode', value: 'on', why: `${notPresentFlushes} flushes of new mappings`, basis: 'inferred' });
+  }
+  const addressBits = ADDRESS_WIDTHS.find((bits) => facts.iovaMax < 2 ** bits) ?? ADDRESS_BITS_DEFAULT;
+  const high = facts.iovaMax >= TWO_32;
+  if (high)
+    rows.push({ what: 'address width', value: String(addressBits), why: `addresses up to ${hex(facts.iovaMax)}`, basis: 'inferred' });
+  const forcesHighAddresses = facts.firstIova >= TWO_32;
+  if (forcesHighAddresses) {
+    rows.push({ what: 'iommu.forcedac', value: '1', why: `the first mapping is at ${hex(facts.firstIova)}`, basis: 'inferred' });
+  }
+  return { cachingMode, addressBits: high ? addressBits : ADDRESS_BITS_DEFAULT, forcesHighAddresses };
 }
 
 /** What replay needs and nobody said, and losses that only the description knows of. */

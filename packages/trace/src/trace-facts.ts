@@ -105,6 +105,9 @@ export class TraceFacts {
   readonly likelySlots: SlotRange = new SlotRange();
   pageFlushes = 0;
   domainFlushes = 0;
+  /** First byte of the first mapping, and the highest byte of all; -1 without one. */
+  firstIova = -1;
+  iovaMax = -1;
   /** Domain ids that were flushed as a whole: what a lazy domain does. */
   readonly lazyDomainIds: Set<number> = new Set();
 
@@ -181,12 +184,18 @@ export class TraceFacts {
   }
 
   private noteTranslation(batch: EventBatch, row: number, device: DeviceFacts): void {
-    if (this.context(batch, row).mapped) device.translatedCalls++;
+    const { mapped, pageFlushDid } = this.context(batch, row);
+    if (!mapped) return;
+    device.translatedCalls++;
+    // In caching mode a mapping is flushed as well, which shows its domain.
+    if (pageFlushDid >= 0 && !device.domainIds.includes(pageFlushDid)) device.domainIds.push(pageFlushDid);
   }
 
   private addMapLine(batch: EventBatch, row: number): void {
     const context = this.context(batch, row);
     context.mapped = true;
+    if (this.firstIova < 0) this.firstIova = batch.v0[row]!;
+    this.iovaMax = Math.max(this.iovaMax, batch.v1[row]! - 1);
     if (context.bouncing === undefined) return;
     const low = batch.v2[row]!;
     const high = low + batch.v3[row]! - 1;

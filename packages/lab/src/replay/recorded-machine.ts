@@ -1,5 +1,6 @@
 import {
   bounceStrict,
+  type Capability,
   type DeviceParameters,
   type DomainParameters,
   decodeCapability,
@@ -104,7 +105,9 @@ export function recordedMachine(
   const groups = [...new Set(devices.filter((_, index) => policies[index].translated).map(({ group }) => group))].sort((a, b) => a - b);
   const ids = recordedDomainIds(inference, devices, groups);
   const words = (description?.kernelCommandLine ?? '').split(' ');
-  const triesLowFirst = !words.some((word) => word === 'iommu.forcedac' || word === 'iommu.forcedac=1');
+  const { unit } = inference;
+  const forcedac = words.some((word) => word === 'iommu.forcedac' || word === 'iommu.forcedac=1');
+  const triesLowFirst = !forcedac && unit?.forcesHighAddresses !== true;
   const { vtd } = description ?? {};
   return {
     devices,
@@ -115,7 +118,7 @@ export function recordedMachine(
       onlineCpus: description?.onlineCpus.length || inference.cpuCount,
       hz: inference.kernelHz,
       iommu: {
-        capability: vtd === undefined ? QEMU_CAPABILITY : decodeCapability(vtd.cap.high, vtd.cap.low),
+        capability: vtd === undefined ? inferredCapability(inference) : decodeCapability(vtd.cap.high, vtd.cap.low),
         extendedCapability: vtd === undefined ? QEMU_EXTENDED_CAPABILITY : decodeExtendedCapability(vtd.ecap.high, vtd.ecap.low),
         ...noCaches,
       },
@@ -144,6 +147,12 @@ export function recordedMachine(
       memory: 'accounting',
     },
   };
+}
+
+/** QEMU's capabilities, with what the lines show to be different. */
+function inferredCapability({ unit }: MachineInference): Capability {
+  if (unit === undefined) return QEMU_CAPABILITY;
+  return { ...QEMU_CAPABILITY, cachingMode: unit.cachingMode, maxAddressBits: unit.addressBits };
 }
 
 /** Domain ids that the trace shows, by group; empty when two groups seem to share one. */
