@@ -106,6 +106,40 @@ describe('inference without a description', () => {
     expect(infer(lines).devices[0]).toMatchObject({ domainType: 'identity', untrusted: false });
   });
 
+  it('finds the domain ids of lazy devices from the order in which their flushes fall due', () => {
+    const lazy = (device: string, iova: number): string[] => [
+      `map: IOMMU: iova=0x${iova.toString(16)} paddr=0x1000 size=4096`,
+      `dma_map_page: ${device} dir=TO_DEVICE dma_addr=${iova.toString(16)} size=4096 phys_addr=1000 attrs=`,
+      ...unmapped(device, iova, 0, false),
+    ];
+    const flush = (did: number): string => `qi_submit: iotlb_inv dmar0: 0x${(did * 0x10000 + 0xe2).toString(16)} 0x0 0x0 0x0`;
+    const lines = [...lazy(NIC, 0x1000), ...lazy(NVME, 0x1000), flush(7), flush(3), ...lazy(NVME, 0x2000), flush(3)];
+    expect(infer(lines).devices.map(({ name, domainId }) => [name, domainId])).toEqual([
+      [NIC, 7],
+      [NVME, 3],
+    ]);
+  });
+
+  it('takes caching mode, address width and forcedac from the lines, and leaves a described unit alone', () => {
+    const high = 0xffff_ffff_f000;
+    const lines = [
+      `map: IOMMU: iova=0x${high.toString(16)} - 0x1000000000000 paddr=0x1000 size=4096`,
+      `cache_tag_flush_range_np: dmar0 dmar0[0] type iotlb did 4 [0x${high.toString(16)}-0xffffffffffff] addr 0x${high.toString(16)} pages 0x1 mask 0x0`,
+      `qi_submit: iotlb_inv dmar0: 0x400f2 0x${high.toString(16)} 0x0 0x0`,
+      `dma_map_page: ${NIC} dir=TO_DEVICE dma_addr=${high.toString(16)} size=4096 phys_addr=1000 attrs=`,
+    ];
+    const inference = infer(lines);
+    expect(inference.unit).toEqual({ cachingMode: true, addressBits: 48, forcesHighAddresses: true });
+    expect(inference.devices[0]).toMatchObject({ domainType: 'DMA', domainId: 4 });
+    expect([value(inference, 'caching mode'), value(inference, 'address width'), value(inference, 'iommu.forcedac')]).toEqual([
+      'on (inferred)',
+      '48 (inferred)',
+      '1 (inferred)',
+    ]);
+    expect(infer(strictTrace).unit).toEqual({ cachingMode: false, addressBits: 48, forcesHighAddresses: false });
+    expect(infer(lines, { vtd: { version: '1:0', cap: '0xd2008c222f0606', ecap: '0xf00f4a' } }).unit).toBeUndefined();
+  });
+
   it('sees without descriptors that a domain translates, and no more', () => {
     const inference = infer(
       [1, 2, 3].flatMap((page) => [...bounced(NIC, 0x200000, 0x7bd8d000, page * 0x1000, false), ...unmapped(NIC, page * 0x1000, 4, false)]),
