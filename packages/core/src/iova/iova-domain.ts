@@ -21,11 +21,12 @@ export class IovaDomain {
   /** Where the last `freeIovaFast` put its range: a CPU's cache, or back to the tree. */
   lastFreeToCache = false;
 
-  private readonly tree: IovaTree;
-  private readonly rcache: Rcache;
-  private readonly bins: number;
-  private readonly cpus: number;
-  private readonly onlineCpus: number;
+  // `declare` where `!` would store undefined first: the compiler of the JavaScript engine then knows what a field holds.
+  declare private readonly tree: IovaTree;
+  declare private readonly rcache: Rcache;
+  declare private readonly bins: number;
+  declare private readonly cpus: number;
+  declare private readonly onlineCpus: number;
 
   /** @param name  prefix of this domain's tables, unique in the arena */
   constructor(arena: StateArena, parameters: IovaDomainParameters, name = 'iova') {

@@ -1,5 +1,5 @@
 import { assert, type IovaPfn, NO_IOVA, type StateArena } from '../base/index.ts';
-import { naturalAlignment } from './natural-room.ts';
+import { alignDown, naturalAlignment } from './natural-room.ts';
 import { RangeKind, RangeTree } from './range-tree.ts';
 
 /** Page frame numbers stay below this bound, so that the end of a range is exact too. */
@@ -25,10 +25,11 @@ const SCALARS = 8;
  * @source Linux v6.12 drivers/iommu/iova.c __alloc_and_insert_iova_range(), reserve_iova(), remove_iova()
  */
 export class IovaTree {
-  private scalar!: Float64Array<ArrayBuffer>;
-  private readonly ranges: RangeTree;
-  private readonly startPfn: number;
-  private readonly dma32BitPfn: number;
+  // `declare` where `!` would store undefined first: the compiler of the JavaScript engine then knows what a field holds.
+  declare private scalar: Float64Array<ArrayBuffer>;
+  declare private readonly ranges: RangeTree;
+  declare private readonly startPfn: number;
+  declare private readonly dma32BitPfn: number;
 
   constructor(arena: StateArena, name: string, startPfn: IovaPfn, dma32BitPfn: IovaPfn, initialNodes: number, fanout: number) {
     assert(startPfn >= 1, 'IOVA page 0 means failure and cannot be handed out');
@@ -135,7 +136,7 @@ export class IovaTree {
    */
   freeIova(pfn: IovaPfn): boolean {
     const ranges = this.ranges;
-    if (!ranges.seekBelow(pfn + 1) || ranges.cursorHi < pfn) return false;
+    if (!ranges.cursorHolds(pfn) && (!ranges.seekBelow(pfn + 1) || ranges.cursorHi < pfn)) return false;
     const scalar = this.scalar;
     const lo = ranges.cursorLo;
     const hi = ranges.cursorHi;
@@ -166,14 +167,16 @@ export class IovaTree {
     if (high < pages) return NO_IOVA;
     const ranges = this.ranges;
     const align = naturalAlignment(pages);
-    let lo = Math.floor((high - pages) / align) * align;
+    let lo = alignDown(high - pages, align);
     if (lo < low) return NO_IOVA;
-    if (ranges.seekBelow(high)) {
-      if (ranges.cursorHi < lo) {
+    // Below the range allocated last, the usual case, the cursor is in place, and its room says what `lo` would.
+    const inPlace = ranges.cursorStartsAt(high);
+    if (inPlace || ranges.seekBelow(high)) {
+      if (!inPlace && ranges.cursorHi < lo) {
         ranges.stepUp();
       } else {
         if (!ranges.seekRoom(pages)) return NO_IOVA;
-        lo = Math.floor((ranges.cursorLo - pages) / align) * align;
+        lo = alignDown(ranges.cursorLo - pages, align);
         if (lo < low) return NO_IOVA;
       }
     }

@@ -1,3 +1,4 @@
+const TWO_30 = 2 ** 30;
 const TWO_31 = 2 ** 31;
 
 /**
@@ -15,6 +16,7 @@ export function naturalRoom(start: number, end: number): number {
   if (end === Infinity) return Infinity;
   const length = end - start;
   if (length <= 0) return 0;
+  if (length < TWO_30) return naturalRoom32(start, length);
   const floor = floorPowerOfTwo(length);
   const doubled = floor * 2;
   const afterDoubled = end - Math.ceil(start / doubled) * doubled;
@@ -25,10 +27,26 @@ export function naturalRoom(start: number, end: number): number {
   return afterFloor * 2 > floor ? afterFloor : floor / 2;
 }
 
+/** The same for a gap of 1 to 2^30 - 1 pages, whose remainders the low 32 bits of `start` decide. */
+function naturalRoom32(start: number, length: number): number {
+  const belowStart = -(start | 0);
+  const floor = 1 << (31 - Math.clz32(length));
+  const afterDoubled = length - (belowStart & (2 * floor - 1));
+  if (afterDoubled > floor) return afterDoubled;
+  const afterFloor = length - (belowStart & (floor - 1));
+  if (afterFloor >= floor) return floor;
+  return afterFloor * 2 > floor ? afterFloor : floor >> 1;
+}
+
+/** Largest multiple of `alignment`, a power of two up to 2^31, at or below `pfn`. */
+export function alignDown(pfn: number, alignment: number): number {
+  return pfn - (pfn & (alignment - 1));
+}
+
 /** Smallest power of two at or above `pages`, 1 to 2^31: the alignment of every allocation. */
 export function naturalAlignment(pages: number): number {
   if (pages <= 1) return 1;
-  return pages > 2 ** 30 ? TWO_31 : 1 << (32 - Math.clz32(pages - 1));
+  return pages > TWO_30 ? TWO_31 : 1 << (32 - Math.clz32(pages - 1));
 }
 
 /** Largest power of two at or below `value`, 1 to 2^53. */

@@ -120,3 +120,23 @@ test('a range outside a gap is refused', () => {
   tree.seekBelow(0);
   expect(() => tree.insertBelow(5, 10, RangeKind.ALLOCATED)).toThrow('must lie in a gap');
 });
+
+test('the cursor is at a new range until a removal or a restored state', () => {
+  const arena = new StateArena();
+  const tree = new RangeTree(arena, 't', 8, 4);
+  tree.seekBelow(0);
+  for (let lo = 900; lo >= 100; lo -= 100) {
+    // Each below the one before, across pages that fill up and are cut.
+    tree.insertBelow(lo, lo + 9, RangeKind.ALLOCATED);
+    expect(tree.cursorStartsAt(lo)).toBe(true);
+    expect([lo - 1, lo, lo + 9, lo + 10].map((pfn) => tree.cursorHolds(pfn))).toEqual([false, true, true, false]);
+  }
+  tree.remove();
+  expect(tree.cursorHolds(100)).toBe(false);
+  expect(tree.seekBelow(150)).toBe(false);
+  tree.insertBelow(100, 109, RangeKind.ALLOCATED);
+  expect(tree.cursorHolds(100)).toBe(true);
+  arena.restore(arena.save());
+  expect(tree.cursorStartsAt(100)).toBe(false);
+  expect(tree.cursorHolds(100)).toBe(false);
+});

@@ -5,7 +5,10 @@ import { naturalRoom } from './natural-room.ts';
 export const RangeKind = { RESERVED: 0, ALLOCATED: 1 } as const;
 export type RangeKind = (typeof RangeKind)[keyof typeof RangeKind];
 
-/** Cells of one entry. Of a leaf's entry REF is its RangeKind, of an inner entry the page that it sums up. */
+/**
+ * Cells of one entry. Of a leaf's entry REF is its RangeKind, of an inner entry the page that it sums up; `| 0` where it is
+ * read keeps the arithmetic on it in integers.
+ */
 const LO = 0;
 const HI = 1;
 const ROOM = 2;
@@ -15,6 +18,8 @@ const CELLS = 4;
 /** Levels of the tallest tree; pages that hold 2 entries of 4 reach it beyond 10^9 ranges. */
 const MAX_HEIGHT = 32;
 const ROOT = 0;
+/** Cell of a cursor that has been lost. */
+const NOWHERE = -1;
 
 /**
  * Disjoint ranges of page frames from the highest to the lowest, first of all the anchor: a B-tree in typed arrays.
@@ -26,29 +31,30 @@ const ROOT = 0;
  * memory together, and a domain that fits the root page has one layout only, whatever led to it. Entries go downwards
  * because IOVAs are handed out downwards: the usual new range is appended.
  *
- * The tree has one cursor: the `seek` methods and `stepUp` place it, the others work on the range under it. Any change of
- * the tree loses it. Page 0 is the root. Free pages and unused entries are zero.
+ * The tree has one cursor: the `seek` methods and `stepUp` place it, the others work on the range under it. After
+ * `insertBelow` it is at the new range; `remove` and a restored state lose it. Page 0 is the root. Free pages and unused entries are zero.
  */
 export class RangeTree {
   /** After `remove`: the range above the removed one; Infinity for the anchor. */
   aboveLo = 0;
   aboveHi = 0;
 
-  private cell!: Float64Array<ArrayBuffer>;
-  private count!: Uint32Array<ArrayBuffer>;
-  private nextFree!: Uint32Array<ArrayBuffer>;
-  private height!: Uint32Array<ArrayBuffer>;
-  private pagesUsed!: Uint32Array<ArrayBuffer>;
-  private freePage!: Uint32Array<ArrayBuffer>;
-  private readonly cells: StateTable;
-  private readonly pages: StateTable;
-  private readonly fanout: number;
-  private readonly pageCells: number;
+  // `declare` where `!` would store undefined first: the compiler of the JavaScript engine then knows what a field holds.
+  declare private cell: Float64Array<ArrayBuffer>;
+  declare private count: Uint32Array<ArrayBuffer>;
+  declare private nextFree: Uint32Array<ArrayBuffer>;
+  declare private height: Uint32Array<ArrayBuffer>;
+  declare private pagesUsed: Uint32Array<ArrayBuffer>;
+  declare private freePage: Uint32Array<ArrayBuffer>;
+  declare private readonly cells: StateTable;
+  declare private readonly pages: StateTable;
+  declare private readonly fanout: number;
+  declare private readonly pageCells: number;
 
   /** The cursor: page and slot at each level, leaf first, and the first cell of the leaf's entry. */
   private readonly pathPage = new Int32Array(MAX_HEIGHT);
   private readonly pathSlot = new Int32Array(MAX_HEIGHT);
-  private at = 0;
+  private at = NOWHERE;
 
   constructor(arena: StateArena, name: string, initialNodes: number, fanout: number) {
     assert(fanout >= 4, 'a page of the range tree holds 4 entries or more');
@@ -58,6 +64,7 @@ export class RangeTree {
     const pages = Math.ceil((initialNodes + 1) / fanout);
     this.cells = arena.table(`${name}.ranges`, pages * this.pageCells, { cell: 'f64' }, (columns) => {
       this.cell = columns.cell;
+      this.at = NOWHERE;
     });
     this.pages = arena.table(`${name}.pages`, pages, { count: 'u32', nextFree: 'u32' }, (columns) => {
       this.count = columns.count;
@@ -88,6 +95,17 @@ export class RangeTree {
     return this.cell[this.at + REF];
   }
 
+  /** True when the cursor has not been lost and its range starts at `pfn`. */
+  cursorStartsAt(pfn: number): boolean {
+    return this.at !== NOWHERE && this.cell[this.at + LO] === pfn;
+  }
+
+  /** True when the cursor has not been lost and its range contains `pfn`. */
+  cursorHolds(pfn: number): boolean {
+    const at = this.at;
+    return at !== NOWHERE && this.cell[at + LO] <= pfn && pfn <= this.cell[at + HI];
+  }
+
   /** Last page frame of the range below the cursor's, -1 when there is none. */
   belowHi(): number {
     const height = this.height[0];
@@ -111,12 +129,12 @@ export class RangeTree {
       while (at + 4 * CELLS <= last && cell[at + 3 * CELLS + LO] >= pfn) at += 4 * CELLS;
       while (at < last && cell[at + LO] >= pfn) at += CELLS;
       this.pathPage[level] = page;
-      this.pathSlot[level] = (at - base) / CELLS;
+      this.pathSlot[level] = ((at - base) / CELLS) | 0;
       if (level === 0) {
         this.at = at;
         return cell[at + LO] < pfn;
       }
-      page = cell[at + REF];
+      page = cell[at + REF] | 0;
     }
   }
 
@@ -133,7 +151,7 @@ export class RangeTree {
     this.pathSlot[level] = slot;
     let at = this.pathPage[level] * this.pageCells + slot * CELLS;
     while (level > 0) {
-      const page = this.cell[at + REF];
+      const page = this.cell[at + REF] | 0;
       level--;
       slot = this.firstWithRoom(page, 0, pages);
       this.pathPage[level] = page;
@@ -151,7 +169,7 @@ export class RangeTree {
     this.pathSlot[level]--;
     let at = this.pathPage[level] * this.pageCells + this.pathSlot[level] * CELLS;
     while (level > 0) {
-      const page = this.cell[at + REF];
+      const page = this.cell[at + REF] | 0;
       level--;
       this.pathPage[level] = page;
       this.pathSlot[level] = this.count[page] - 1;
@@ -177,6 +195,8 @@ export class RangeTree {
     cell[at + ROOM] = lower;
     cell[at + REF] = kind;
     if (this.height[0] > 1) this.refresh(0, was, upper > lower ? upper : lower);
+    this.pathSlot[0]++;
+    this.at = at;
   }
 
   /** Takes the range under the cursor out. */
@@ -200,6 +220,7 @@ export class RangeTree {
       this.seekBelow(lo + 1);
       this.closeSlot(0, cell[this.at + ROOM], 0);
     }
+    this.at = NOWHERE;
   }
 
   /** Lets the range under the cursor start at `lo`, inside the gap below it. */
@@ -319,10 +340,10 @@ export class RangeTree {
     const own = this.pathSlot[level + 1];
     const most = this.fanout - (this.fanout >> 2) - this.count[this.pathPage[level]];
     let first = own;
-    if (own > 0 && this.count[cell[base + (own - 1) * CELLS]] <= most) first = own - 1;
-    else if (own + 1 === this.count[parent] || this.count[cell[base + (own + 1) * CELLS]] > most) return;
-    const upper = cell[base + first * CELLS];
-    const lower = cell[base + (first + 1) * CELLS];
+    if (own > 0 && this.count[cell[base + (own - 1) * CELLS] | 0] <= most) first = own - 1;
+    else if (own + 1 === this.count[parent] || this.count[cell[base + (own + 1) * CELLS] | 0] > most) return;
+    const upper = cell[base + first * CELLS] | 0;
+    const lower = cell[base + (first + 1) * CELLS] | 0;
     this.moveEntries(lower, 0, upper, this.count[upper], this.count[lower]);
     this.dropPage(lower);
     this.sumUp(upper, base - REF + first * CELLS);
@@ -348,7 +369,7 @@ export class RangeTree {
   /** Replaces a root that has one child by that child. */
   private lowerRoot(): void {
     while (this.height[0] > 1 && this.count[ROOT] === 1) {
-      const child = this.cell[REF];
+      const child = this.cell[REF] | 0;
       this.count[ROOT] = 0;
       this.moveEntries(child, 0, ROOT, 0, this.count[child]);
       this.dropPage(child);

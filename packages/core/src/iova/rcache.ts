@@ -26,21 +26,22 @@ const DEPOT_CAPACITY_FIRST = 4;
  * @source Linux v6.12 drivers/iommu/iova.c struct iova_rcache, struct iova_magazine
  */
 export class Rcache {
-  private loadedCount!: Uint32Array<ArrayBuffer>;
-  private prevCount!: Uint32Array<ArrayBuffer>;
-  private magazines!: Float64Array<ArrayBuffer>;
-  private readonly magazineTable: StateTable;
-  private depotCount!: Uint32Array<ArrayBuffer>;
-  private workArmed!: Uint8Array<ArrayBuffer>;
+  // `declare` where `!` would store undefined first: the compiler of the JavaScript engine then knows what a field holds.
+  declare private loadedCount: Uint32Array<ArrayBuffer>;
+  declare private prevCount: Uint32Array<ArrayBuffer>;
+  declare private magazines: Float64Array<ArrayBuffer>;
+  declare private readonly magazineTable: StateTable;
+  declare private depotCount: Uint32Array<ArrayBuffer>;
+  declare private workArmed: Uint8Array<ArrayBuffer>;
   /** Per bin the magazines of its depot, oldest first. */
   private readonly depots: Float64Array<ArrayBuffer>[] = [];
   private readonly depotTables: StateTable[] = [];
-  private readonly parameters: RcacheParameters;
-  private readonly cpus: number;
-  private readonly magazineSize: number;
+  declare private readonly parameters: RcacheParameters;
+  declare private readonly cpus: number;
+  declare private readonly magazineSize: number;
   /** Entries of the two magazines of one CPU and bin. */
-  private readonly stride: number;
-  private readonly tree: IovaTree;
+  declare private readonly stride: number;
+  declare private readonly tree: IovaTree;
 
   constructor(arena: StateArena, name: string, parameters: RcacheParameters, tree: IovaTree) {
     this.parameters = parameters;
@@ -76,14 +77,14 @@ export class Rcache {
    */
   get(bin: number, highestPfn: IovaPfn, cpu: Cpu): IovaPfn {
     const row = bin * this.cpus + cpu;
-    const count = this.loadedCount[row];
-    if (count === 0) return this.refill(bin, row) ? this.get(bin, highestPfn, cpu) : NO_IOVA;
+    if (this.loadedCount[row] === 0 && !this.refill(bin, row)) return NO_IOVA;
     const magazines = this.magazines;
-    const top = row * this.stride + count - 1;
+    const left = this.loadedCount[row] - 1;
+    const top = row * this.stride + left;
+    if (magazines[top] > highestPfn && !this.bringUp(row, highestPfn)) return NO_IOVA;
     const pfn = magazines[top];
-    if (pfn > highestPfn) return this.getBelowTop(row, highestPfn);
     magazines[top] = 0;
-    this.loadedCount[row] = count - 1;
+    this.loadedCount[row] = left;
     return pfn;
   }
 
@@ -202,8 +203,8 @@ export class Rcache {
     return true;
   }
 
-  /** Takes the newest good entry of a loaded magazine whose top is too high, and moves the top to its place. */
-  private getBelowTop(row: number, highestPfn: IovaPfn): IovaPfn {
+  /** Exchanges the top of a loaded magazine, which is too high, with the newest good entry; false when there is none. */
+  private bringUp(row: number, highestPfn: IovaPfn): boolean {
     const magazines = this.magazines;
     const base = row * this.stride;
     const top = base + this.loadedCount[row] - 1;
@@ -211,12 +212,11 @@ export class Rcache {
       const pfn = magazines[at];
       if (pfn <= highestPfn) {
         magazines[at] = magazines[top];
-        magazines[top] = 0;
-        this.loadedCount[row]--;
-        return pfn;
+        magazines[top] = pfn;
+        return true;
       }
     }
-    return NO_IOVA;
+    return false;
   }
 
   /** Leaves a loaded magazine with room in the place of a full one. */
