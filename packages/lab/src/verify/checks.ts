@@ -1,3 +1,4 @@
+import { EventKind } from 'dmalab-trace';
 import { type CheckId, type CheckRow, checkIds, type Difference } from './verify-result.ts';
 
 const labels: Readonly<Record<CheckId, string>> = {
@@ -74,5 +75,21 @@ export class Checks {
     let total = 0;
     for (const id of checkIds) total += this.rows[id].differ;
     return total;
+  }
+}
+
+/** The check to which a line inside a call belongs, by its EventKind. */
+export function checkOfLine(kind: number): CheckId {
+  switch (kind) {
+    case EventKind.BOUNCED:
+      return 'bounce';
+    case EventKind.MAP:
+      return 'map';
+    case EventKind.UNMAP:
+      return 'unmap';
+    case EventKind.QI_SUBMIT:
+      return 'descriptor';
+    default:
+      return 'cacheTag';
   }
 }

@@ -7,7 +7,8 @@ import {
   PoolOperations,
   poolOperationNames,
 } from './operations.ts';
-import { type OrderDecision, OrderLog } from './order-log.ts';
+import { OrderLog } from './order-log.ts';
+import type { DecidedWindow } from './verify-result.ts';
 
 /** Windows that are described; all are counted. */
 const DESCRIBED_MAX = 1000;
@@ -21,19 +22,12 @@ export interface OperationWindow {
   otherCpu: number;
 }
 
-/** A window that was decided, for the report. */
-export interface ResourceDecision {
-  readonly resource: string;
-  readonly moved: string;
-  readonly tried: number;
-}
-
 /**
  * The order logs of all resources that several contexts share: every domain's address space and the bounce pool.
  * Operations are noted here before the engine performs them.
  */
 export class ResourceOrders {
-  readonly decisions: ResourceDecision[] = [];
+  readonly decisions: DecidedWindow[] = [];
   decisionCount = 0;
   private readonly machine: Machine;
   private readonly domains: readonly OrderLog[];
@@ -64,13 +58,17 @@ export class ResourceOrders {
     logs.length = 0;
   }
 
-  /** Tries to explain the failure of the newest operation on a domain; on success the domain is in the right state. */
-  explainDomain(domain: number): OrderDecision | null {
-    return this.decide(this.domains[domain], this.domainName(domain), domainOperationNames);
+  /**
+   * Tries to explain the failure of the newest operation on a domain, seen at line `line` of the file.
+   *
+   * @returns whether an order was found; the domain is in the state after it then
+   */
+  explainDomain(domain: number, line: number): boolean {
+    return this.explain(this.domains[domain], this.domainName(domain), domainOperationNames, line);
   }
 
-  explainPool(): OrderDecision | null {
-    return this.decide(this.pool!, 'bounce pool', poolOperationNames);
+  explainPool(line: number): boolean {
+    return this.explain(this.pool!, 'bounce pool', poolOperationNames, line);
   }
 
   /**
@@ -83,10 +81,9 @@ export class ResourceOrders {
     return log.repeatNewest();
   }
 
-  /** Books a window that the caller has decided. */
-  book(domain: number, moved: string, tried: number): void {
-    this.decisionCount += 1;
-    if (this.decisions.length < DESCRIBED_MAX) this.decisions.push({ resource: this.domainName(domain), moved, tried });
+  /** Books a window of a domain that the caller has decided. */
+  bookDomain(domain: number, moved: string, tried: number, line: number): void {
+    this.book(this.domainName(domain), moved, tried, line);
   }
 
   /** Orders that the last explanation of a domain tried. */
@@ -136,15 +133,17 @@ export class ResourceOrders {
     else if (!logs.includes(log)) logs.push(log);
   }
 
-  private decide(log: OrderLog, resource: string, names: readonly string[]): OrderDecision | null {
+  private explain(log: OrderLog, resource: string, names: readonly string[], line: number): boolean {
     const decision = log.explain();
-    if (decision === null) return null;
+    if (decision === null) return false;
+    const moved = decision.moved.map(({ operation, earlier }) => `${names[operation]} ${earlier ? 'earlier' : 'later'}`).join(', ');
+    this.book(resource, moved, decision.tried, line);
+    return true;
+  }
+
+  private book(resource: string, moved: string, tried: number, line: number): void {
     this.decisionCount += 1;
-    if (this.decisions.length < DESCRIBED_MAX) {
-      const moved = decision.moved.map(({ operation, earlier }) => `${names[operation]} ${earlier ? 'earlier' : 'later'}`).join(', ');
-      this.decisions.push({ resource, moved, tried: decision.tried });
-    }
-    return decision;
+    if (this.decisions.length < DESCRIBED_MAX) this.decisions.push({ resource, moved, tried, line });
   }
 }
 
