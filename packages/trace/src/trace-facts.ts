@@ -199,8 +199,11 @@ export class TraceFacts {
     if (context.bouncing === undefined) return;
     const low = batch.v2[row]!;
     const high = low + batch.v3[row]! - 1;
-    context.slots.add(low, high, batch.line[row]!);
-    if (high < TWO_32) this.likelySlots.add(low, high, batch.line[row]!);
+    // Pools lie below 4 GiB; what is above was mapped after a bounce that failed without a line of its own.
+    if (high < TWO_32) {
+      context.slots.add(low, high, batch.line[row]!);
+      this.likelySlots.add(low, high, batch.line[row]!);
+    }
     context.bouncing.bouncedUnderTranslation++;
     context.bouncing = undefined;
   }

@@ -13,6 +13,8 @@ export class KnownState {
   poolAdrift = false;
   /** The pool was not described, and what was guessed of it from its slots has proved wrong. */
   poolMisjudged = false;
+  /** Domains of devices that bounce: whether their mappings succeed depends on the pool. */
+  private readonly bouncingDomains = new Set<number>();
   private readonly scope: VerifyScope;
   private readonly checks: Checks;
 
@@ -23,17 +25,24 @@ export class KnownState {
     for (const domain of machine.domains) {
       if (domain.flushQueue !== null && !flushesAreSeen) this.blindDomains.add(domain.index);
     }
+    for (const { domain, policy } of machine.devices) if (domain !== null && policy.mapsSgPerEntry) this.bouncingDomains.add(domain.index);
     if (scope.devicesWithoutCalls.size > 0) this.losePool();
   }
 
   /** Whether the domain's addresses can be predicted. */
   knowsDomain(domain: number): boolean {
+    if (this.poolMisjudged && this.bouncingDomains.has(domain)) return false;
     return !this.midLifeDomains.has(domain) && !this.blindDomains.has(domain) && !this.scope.startsInMidLife();
   }
 
   /** Whether the pool's slots can be predicted. */
   knowsPool(): boolean {
     return !this.poolAdrift && !this.poolMisjudged && !this.midLifePool && !this.scope.startsInMidLife();
+  }
+
+  /** Whether nothing had to be adopted for want of knowledge. */
+  knowsAll(): boolean {
+    return this.knowsPool() && this.midLifeDomains.size === 0 && this.blindDomains.size === 0;
   }
 
   /** A mapping ends whose beginning was not recorded: so was that of others, and the domain was in use. */

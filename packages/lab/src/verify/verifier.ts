@@ -69,7 +69,9 @@ export class Verifier {
     this.assembler.finish();
     this.finished = true;
     this.drain();
-    for (let context = 0; context < this.tails.length; context++) this.closeTail(context, Number.POSITIVE_INFINITY);
+    for (let context = 0; context < this.tails.length && this.stopped === null; context++) {
+      this.guard(() => this.closeTail(context, Number.POSITIVE_INFINITY));
+    }
     const { rebuilt, unknownMapping, strayLines } = this.assembler.counters;
     const assembly = { rebuiltCalls: rebuilt, unknownMappings: unknownMapping, strayLines };
     return this.context.result(callLimits(this.context, this.stopped), assembly);
@@ -81,24 +83,30 @@ export class Verifier {
     return index >= 0 && machine.devices[index].policy.translated;
   }
 
+  private readonly handleHead = (): void => this.line(this.context.lines.head);
+
   private drain(): void {
     const { assembler, context } = this;
     const { lines } = assembler;
     while (assembler.ready && (this.finished || lines.tail - lines.head > LOOK_AHEAD)) {
-      if (this.stopped === null) this.guardedLine(lines.head);
+      if (this.stopped === null) this.guard(this.handleHead);
       else context.ledger.notCompared += 1;
       lines.pop();
     }
   }
 
-  /** After a difference the engine can get into a state that no kernel has; what it then refuses ends the comparison. */
-  private guardedLine(seq: number): void {
+  /**
+   * After a difference, or after a guess that proved wrong, the engine can get into a state that no kernel has; what it
+   * then refuses ends the comparison.
+   */
+  private guard(action: () => void): void {
     try {
-      this.line(seq);
+      action();
     } catch (error) {
       if (!(error instanceof AssertionFailure)) throw error;
       this.stopped = error.message;
-      this.context.differ('address', seq, 'a state that the engine can follow', error.message);
+      const { known } = this.context;
+      if (known.knowsAll()) this.context.differ('address', this.context.lines.head, 'a state that the engine can follow', error.message);
     }
   }
 

@@ -47,7 +47,7 @@ function poolLimits({ known }: CallContext): string[] {
 }
 
 const POOL_MISJUDGED =
-  'the bounce pool was not described, and what its slots suggest does not hold: later slots are not compared; a machine description helps';
+  'the bounce pool was not described, and what its slots suggest does not hold: later slots and addresses of bouncing devices are not compared; a machine description helps';
 
 /** Why the pool's state is not known any more: a bounce in direct mode, a guess of its size that failed, or a difference. */
 export type PoolLoss = 'direct' | 'guess' | 'difference';
