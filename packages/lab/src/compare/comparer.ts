@@ -2,9 +2,11 @@ import { Direction, PAGE_SIZE, roundUp, SLOT_BYTES, type SwiotlbParameters } fro
 import { type EventBatch, EventKind, type TraceNames } from 'dmalab-trace';
 import { CallAssembler } from '../replay/call-assembler.ts';
 import { RecordedCall } from '../replay/call-records.ts';
+import { grownColumn } from '../replay/grown-column.ts';
 import { LineState } from '../replay/line-queue.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { SgEntries } from '../replay/sg-entries.ts';
+import { TracedDevices } from '../replay/traced-devices.ts';
 import { Counter } from './counters.ts';
 import { OpenMappings } from './open-mappings.ts';
 import { type PolicyRow, unmapKind } from './policy-row.ts';
@@ -44,14 +46,12 @@ export class Comparer {
   readonly sizes: SizeCounts;
   readonly problems: ComparerProblems = { callsOfUnknownDevices: 0, callsWithoutRanges: 0, listsCut: 0, unknownSyncs: 0 };
   private readonly machine: RecordedMachine;
-  private readonly names: TraceNames;
+  private readonly devices: TracedDevices;
   private readonly scope: ComparerScope;
   private readonly asRecorded: PolicyRow;
   private readonly open: OpenMappings = new OpenMappings();
   private readonly call: ReplayCall = new ReplayCall();
   private readonly entries: SgEntries = new SgEntries();
-  /** Machine device of a trace device, -1 unknown, -2 not looked up yet. */
-  private readonly deviceOf: number[] = [];
   /** Per context a call that may still take lines after it was replayed, -1 for none. */
   private readonly openCall: number[] = [];
   /** By call: 1 once it was replayed, and whether that flushed a full ring. */
@@ -63,7 +63,7 @@ export class Comparer {
     this.rows = rows;
     this.asRecorded = rows[0];
     this.machine = machine;
-    this.names = names;
+    this.devices = new TracedDevices(machine, names);
     this.scope = scope;
     this.cpuLast = machine.parameters.possibleCpus - 1;
     this.recorded = new RecordedCounts(this.asRecorded.counters.owners);
@@ -71,7 +71,7 @@ export class Comparer {
     const { recordedPool } = scope;
     this.assembler = new CallAssembler(
       (device) => {
-        const index = this.machineDevice(device);
+        const index = this.devices.indexOf(device);
         return index >= 0 && this.asRecorded.machine.devices[index].policy.translated;
       },
       (paddr) => recordedPool === null || (paddr >= recordedPool.start && paddr < recordedPool.start + recordedPool.slots * SLOT_BYTES),
@@ -134,7 +134,7 @@ export class Comparer {
   /** A line inside a call. */
   private outcome(seq: number, call: number): void {
     const { lines, calls } = this.assembler;
-    const device = this.machineDevice(calls.device[call]);
+    const device = this.devices.indexOf(calls.device[call]);
     const domain = this.flushedDomain(seq);
     if (domain < 0) {
       this.recorded.addLine(lines, seq, device);
@@ -192,7 +192,7 @@ export class Comparer {
     const { lines, calls, mappings } = this.assembler;
     const { call, problems } = this;
     const at = seq & lines.mask;
-    const device = this.machineDevice(calls.device[number]);
+    const device = this.devices.indexOf(calls.device[number]);
     const mapping = calls.mapping[number];
     call.kind = calls.kind[number] as RecordedCall;
     call.device = device;
@@ -392,19 +392,8 @@ export class Comparer {
 
   private growCalls(count: number): void {
     const size = Math.max(count, this.replayed.length * 2);
-    const replayed = new Uint8Array(size);
-    replayed.set(this.replayed);
-    this.replayed = replayed;
-    const ringFull = new Uint8Array(size);
-    ringFull.set(this.ringFull);
-    this.ringFull = ringFull;
-  }
-
-  private machineDevice(device: number): number {
-    if (device < 0) return -1;
-    while (this.deviceOf.length <= device) this.deviceOf.push(-2);
-    if (this.deviceOf[device] === -2) this.deviceOf[device] = this.machine.deviceByName.get(this.names.devices.nameOf(device)) ?? -1;
-    return this.deviceOf[device];
+    this.replayed = grownColumn(this.replayed, new Uint8Array(size));
+    this.ringFull = grownColumn(this.ringFull, new Uint8Array(size));
   }
 }
 

@@ -1,4 +1,5 @@
 import { PAGE_SIZE } from 'dmalab-core';
+import { grownColumn } from '../replay/grown-column.ts';
 
 const NONE = -1;
 /** Pages that a search for the beginning of a mapping goes back at most. */
@@ -29,23 +30,12 @@ export class OpenMappings {
   }
 
   reserve(rows: number): void {
-    const old = this.device.length;
-    if (rows <= old) return;
-    const device = new Int32Array(rows).fill(NONE);
-    device.set(this.device);
-    this.device = device;
-    const kind = new Uint8Array(rows);
-    kind.set(this.kind);
-    this.kind = kind;
-    const dmaAddr = new Float64Array(rows);
-    dmaAddr.set(this.dmaAddr);
-    this.dmaAddr = dmaAddr;
-    const bytes = new Float64Array(rows);
-    bytes.set(this.bytes);
-    this.bytes = bytes;
-    const next = new Int32Array(rows);
-    next.set(this.next);
-    this.next = next;
+    if (rows <= this.device.length) return;
+    this.device = grownColumn(this.device, new Int32Array(rows).fill(NONE));
+    this.kind = grownColumn(this.kind, new Uint8Array(rows));
+    this.dmaAddr = grownColumn(this.dmaAddr, new Float64Array(rows));
+    this.bytes = grownColumn(this.bytes, new Float64Array(rows));
+    this.next = grownColumn(this.next, new Int32Array(rows));
   }
 
   open(row: number, kind: number, device: number, dmaAddr: number, bytes: number): void {

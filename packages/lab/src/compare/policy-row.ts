@@ -1,5 +1,6 @@
 import { DMA_MAPPING_ERROR, type DmaApi, type DmaDevice, FlushCause, Machine, Observed, PAGE_SIZE, SlotOutcome } from 'dmalab-core';
 import { RecordedCall } from '../replay/call-records.ts';
+import { grownColumn } from '../replay/grown-column.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { CandidatePools } from './candidate-pools.ts';
 import { Counter, CounterTable } from './counters.ts';
@@ -130,11 +131,11 @@ export class PolicyRow {
   /** Room for mapping `row` of the recording; called before a call that makes it. */
   reserve(rows: number): void {
     if (rows <= this.state.length) return;
-    this.state = grown(this.state, new Uint8Array(rows));
-    this.block = grown(this.block, new Int32Array(rows));
-    this.segmentCount = grown(this.segmentCount, new Uint32Array(rows));
-    this.rangeCount = grown(this.rangeCount, new Uint32Array(rows));
-    this.held = grown(this.held, new Uint8Array(rows));
+    this.state = grownColumn(this.state, new Uint8Array(rows));
+    this.block = grownColumn(this.block, new Int32Array(rows));
+    this.segmentCount = grownColumn(this.segmentCount, new Uint32Array(rows));
+    this.rangeCount = grownColumn(this.rangeCount, new Uint32Array(rows));
+    this.held = grownColumn(this.held, new Uint8Array(rows));
   }
 
   private map(call: ReplayCall): void {
@@ -480,9 +481,4 @@ export function unmapKind(kind: RecordedCall): RecordedCall {
     default:
       return RecordedCall.FREE;
   }
-}
-
-function grown<Column extends { set(source: Column): void }>(from: Column, to: Column): Column {
-  to.set(from);
-  return to;
 }

@@ -1,4 +1,5 @@
 import { ContextLevel } from 'dmalab-trace';
+import { grownColumn } from './grown-column.ts';
 
 /**
  * Numbers the contexts that write trace lines: a task by its pid wherever it runs, an interrupt level by its CPU. The
@@ -29,11 +30,7 @@ export class ContextTable {
   }
 
   private add(): number {
-    if (this.count === this.lastSeq.length) {
-      const grown = new Float64Array(this.count * 2).fill(-1);
-      grown.set(this.lastSeq);
-      this.lastSeq = grown;
-    }
+    if (this.count === this.lastSeq.length) this.lastSeq = grownColumn(this.lastSeq, new Float64Array(this.count * 2).fill(-1));
     return this.count++;
   }
 }

@@ -2,10 +2,10 @@ import { Machine } from 'dmalab-core';
 import type { TraceNames } from 'dmalab-trace';
 import type { LineQueue } from '../replay/line-queue.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
+import { TracedDevices } from '../replay/traced-devices.ts';
 import { Checks } from './checks.ts';
 import { LineNeighbours } from './line-neighbours.ts';
 import { type OperationWindow, ResourceOrders } from './resource-orders.ts';
-import { TracedDevices } from './traced-devices.ts';
 import { type CheckId, checkIds, type Difference, type LineLedger, type VerifyResult } from './verify-result.ts';
 import type { VerifyScope } from './verify-scope.ts';
 

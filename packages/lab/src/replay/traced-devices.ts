@@ -1,5 +1,5 @@
 import type { TraceNames } from 'dmalab-trace';
-import type { RecordedMachine } from '../replay/recorded-machine.ts';
+import type { RecordedMachine } from './recorded-machine.ts';
 
 /** Devices of the trace, and which of the machine's each is. */
 export class TracedDevices {
