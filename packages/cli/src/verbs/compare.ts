@@ -1,8 +1,8 @@
 /** `dmalab compare TRACE`: what would each policy have done with these calls? */
 import { type CompareResult, Comparison } from 'dmalab-lab';
-import { openRecording } from 'dmalab-lab/node';
 import { ExitCode } from '../exit-code.ts';
 import { EXIT_INTERRUPTED, type Interruption } from '../interruption.ts';
+import { openTraceWithProgress } from '../open-trace.ts';
 import { allFiguresLines } from '../report/all-figures-report.ts';
 import { compareAnswer, compareNoteLines, deviceSummaryLines, deviceTableLines, policyTableLines } from '../report/compare-report.ts';
 import { dataDetailLines, dataLines } from '../report/data-report.ts';
@@ -31,15 +31,7 @@ export interface CompareOptions {
 /** Compares policies on a trace and prints the answer. @returns the exit code */
 export async function compare(trace: string, options: CompareOptions, terminal: Terminal, interruption: Interruption): Promise<number> {
   const bar = new ProgressBar(terminal.progressStream);
-  const recording = await interruption.during(
-    openRecording(trace, {
-      machine: options.machine,
-      onProgress: (progress) => {
-        if (progress.pass === 'facts') interruption.check();
-        bar.show(progress.pass === 'facts' ? 'facts' : 'compare', progress);
-      },
-    }),
-  );
+  const recording = await openTraceWithProgress('compare', trace, options.machine, bar, interruption);
   const comparison = new Comparison(recording, {
     devices: options.device,
     policies: options.policy?.split(',').map((name) => name.trim()),

@@ -1,10 +1,10 @@
 /** `dmalab verify TRACE`: does the model decide as the kernel did? */
-import { type CheckRow, checkIds, createVerifier, type Recording, type VerifyResult } from 'dmalab-lab';
-import { openRecording } from 'dmalab-lab/node';
+import { type CheckRow, checkIds, createVerifier, type Recording, type RecordingFacts, type VerifyResult } from 'dmalab-lab';
 import { ExitCode } from '../exit-code.ts';
 import { EXIT_INTERRUPTED, type Interruption } from '../interruption.ts';
+import { openTraceWithProgress } from '../open-trace.ts';
 import { type AssemblyReport, type DataReport, dataDetailLines, dataLines } from '../report/data-report.ts';
-import { type RecordingReport, reachedText, recordingReport } from '../report/recording-report.ts';
+import { reachedText, recordingReport } from '../report/recording-report.ts';
 import { traceLinesAround, traceLineTexts } from '../report/trace-lines.ts';
 import {
   checkTableLines,
@@ -46,22 +46,14 @@ interface VerifyReport {
   readonly format: 'dmalab-verify';
   readonly version: number;
   readonly verdict: Verdict;
-  readonly recording: RecordingReport;
+  readonly recording: RecordingFacts;
   readonly result: VerifyResult | { readonly checks: readonly CheckRow[] };
 }
 
 /** Verifies a trace and prints the answer. @returns the exit code */
 export async function verify(trace: string, options: VerifyOptions, terminal: Terminal, interruption: Interruption): Promise<number> {
   const bar = new ProgressBar(terminal.progressStream);
-  const recording = await interruption.during(
-    openRecording(trace, {
-      machine: options.machine,
-      onProgress: (progress) => {
-        if (progress.pass === 'facts') interruption.check();
-        bar.show(progress.pass === 'facts' ? 'facts' : 'verify', progress);
-      },
-    }),
-  );
+  const recording = await openTraceWithProgress('verify', trace, options.machine, bar, interruption);
   const { statistics } = recording;
   const verifier = createVerifier(recording);
   for await (const batch of interruption.until(recording.batches())) verifier.push(batch);

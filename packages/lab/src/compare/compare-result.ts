@@ -1,4 +1,5 @@
 import type { DataLevel } from 'dmalab-trace';
+import type { RecordingFacts } from '../replay/recording-facts.ts';
 
 /** Version of the object below; it changes when a field changes its meaning or goes away. */
 export const COMPARE_RESULT_VERSION = 1;
@@ -76,17 +77,8 @@ export interface CompareData {
   };
 }
 
-/** Facts of the recording and of the machine it was made on. */
-export interface CompareRecording {
-  readonly file: string;
-  /** Name of the machine description; null without one. */
-  readonly machine: string | null;
-  readonly kernelRules: string;
-  readonly kernelRelease: string | null;
-  readonly cpus: number;
-  readonly hz: number;
-  /** From the first to the last event. */
-  readonly durationNs: number;
+/** Facts of the recording, and what the rows make of it. */
+export interface CompareRecording extends RecordingFacts {
   /** Pool of the recorded machine, null without one, and of the what-if rows. */
   readonly pool: ComparePool | null;
   readonly whatIfPool: ComparePool | null;

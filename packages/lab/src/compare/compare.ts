@@ -2,6 +2,7 @@ import { FIRST_DOMAIN_ID, LabError } from 'dmalab-core';
 import { EventKind } from 'dmalab-trace';
 import { type RecordedDevice, type RecordedMachine, recordedPolicy } from '../replay/recorded-machine.ts';
 import type { Recording } from '../replay/recording.ts';
+import { recordingFacts } from '../replay/recording-facts.ts';
 import { type CompareOptions, chooseDevices, choosePolicies, choosePool } from './compare-options.ts';
 import {
   COMPARE_RESULT_VERSION,
@@ -128,15 +129,8 @@ export class Comparison {
 
   private describeRecording(): CompareRecording {
     const { recording } = this;
-    const { inference, description, statistics } = recording;
     return {
-      file: recording.file,
-      machine: recording.machineFile ?? null,
-      kernelRules: inference.kernelRules,
-      kernelRelease: description?.kernelRelease ?? null,
-      cpus: inference.cpuCount,
-      hz: inference.kernelHz,
-      durationNs: statistics.events > 0 ? statistics.lastTimeNs - statistics.firstTimeNs : 0,
+      ...recordingFacts(recording),
       pool: withoutPlace(recordedPool(recording)),
       whatIfPool: withoutPlace(this.pool),
       flushMoments: this.flushesGiven ? 'recorded' : 'model',
