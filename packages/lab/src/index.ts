@@ -1,6 +1,9 @@
 export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
+export * from './cost/copy-table.ts';
+export * from './cost/cost-constant.ts';
+export * from './cost/cost-profile.ts';
 export * from './replay/call-assembler.ts';
 export * from './replay/recorded-machine.ts';
 export * from './replay/recording.ts';
