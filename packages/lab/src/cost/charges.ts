@@ -41,9 +41,12 @@ export const Quantity = {
   /** Flushes before their time, because the pool was dry: of the domain that asked for slots, and of others. */
   EARLY_FLUSHES_OWN: 28,
   EARLY_FLUSHES_FOREIGN: 29,
-  /** Copies by size interval (see COPY_KNOTS), then their bytes. */
-  COPIES: 30,
-  COPIED_BYTES: 30 + COPY_INTERVALS,
+  /** A mapping takes one of its device's shadow buffers, or gives it back: a free list, priced like a magazine. */
+  SHADOWS_TAKEN: 30,
+  SHADOWS_RETURNED: 31,
+  /** Copies by size interval (COPY_INTERVALS columns, see COPY_KNOTS), then their bytes. */
+  COPIES: 32,
+  COPIED_BYTES: 42,
 } as const;
 export type Quantity = (typeof Quantity)[keyof typeof Quantity];
 
@@ -89,6 +92,8 @@ export const QUANTITY_PRICES: readonly QuantityPrice[] = [
   { constants: ['domainInvalidation'], part: 'flush' },
   { constants: ['domainInvalidation'], part: 'flush' },
   { constants: ['domainInvalidation'], part: 'flush' },
+  { constants: ['iovaCacheAlloc'], part: 'slots' },
+  { constants: ['iovaCacheFree'], part: 'slots' },
 ];
 
 /** What some work consists of: everything that its price depends on. */
