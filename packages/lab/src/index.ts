@@ -1,7 +1,10 @@
 export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
+export * from './exposure/exposure-auditor.ts';
+export * from './exposure/exposure-class.ts';
 export * from './replay/call-assembler.ts';
+export * from './replay/observation-consumer.ts';
 export * from './replay/recorded-machine.ts';
 export * from './replay/recording.ts';
 export * from './replay/recording-facts.ts';
