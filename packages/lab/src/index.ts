@@ -11,6 +11,8 @@ export * from './cost/paired-difference.ts';
 export { type CostFigure, type CostFigures, type CostUnknown, costPerPair, priceCharges } from './cost/price-charges.ts';
 export * from './cost/rank-rows.ts';
 export * from './cost/step-price.ts';
+export * from './exposure/exposure-auditor.ts';
+export * from './exposure/exposure-class.ts';
 export * from './replay/call-assembler.ts';
 export * from './replay/observation-consumer.ts';
 export * from './replay/recorded-machine.ts';

@@ -58,6 +58,8 @@ export class Comparer {
   private replayed: Uint8Array = new Uint8Array(64);
   private ringFull: Uint8Array = new Uint8Array(64);
   private readonly cpuLast: number;
+  /** Time of the last line. */
+  private lastNs = 0;
 
   constructor(rows: readonly PolicyRow[], machine: RecordedMachine, names: TraceNames, scope: ComparerScope) {
     this.rows = rows;
@@ -91,7 +93,7 @@ export class Comparer {
   finish(): void {
     this.assembler.finish();
     this.drain();
-    for (const row of this.rows) row.countOpen(this.open.device);
+    for (const row of this.rows) row.finish(this.open.device, this.lastNs);
   }
 
   private drain(): void {
@@ -108,6 +110,7 @@ export class Comparer {
   private line(seq: number): void {
     const { lines, calls } = this.assembler;
     const at = seq & lines.mask;
+    this.lastNs = lines.timeNs[at];
     if (lines.state[at] !== LineState.IN_CALL) {
       this.lineAlone(seq);
       return;
@@ -198,6 +201,7 @@ export class Comparer {
     call.device = device;
     call.cpu = Math.min(lines.cpu[at], this.cpuLast);
     call.timeNs = lines.timeNs[at];
+    call.line = lines.line[at];
     call.mapping = mapping;
     const known = device >= 0;
     if (!known) problems.callsOfUnknownDevices += 1;
@@ -366,6 +370,7 @@ export class Comparer {
     end.device = open.device[mapping];
     end.cpu = this.call.cpu;
     end.timeNs = this.call.timeNs;
+    end.line = this.call.line;
     end.direction = Direction.BIDIRECTIONAL;
     end.bytes = open.bytes[mapping];
     end.mapping = mapping;

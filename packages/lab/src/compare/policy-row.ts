@@ -1,6 +1,9 @@
 import { DMA_MAPPING_ERROR, type DmaApi, type DmaDevice, FlushCause, Machine, Observed, PAGE_SIZE, SlotOutcome } from 'dmalab-core';
+import { ExposureAuditor, type ExposureOptions } from '../exposure/exposure-auditor.ts';
+import { MappedMemory } from '../exposure/exposure-class.ts';
 import { RecordedCall } from '../replay/call-records.ts';
 import { grownColumn } from '../replay/grown-column.ts';
+import type { ObservationConsumer } from '../replay/observation-consumer.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { CandidatePools } from './candidate-pools.ts';
 import { Counter, CounterTable } from './counters.ts';
@@ -38,11 +41,14 @@ export class PolicyRow {
   readonly tablePagesPeak: Float64Array;
   tablePagesTotal: number;
   tablePagesTotalPeak: number;
+  /** What the devices could reach; undefined as long as nobody asks. */
+  exposure: ExposureAuditor | undefined;
   /** Pools of other sizes; undefined as long as nothing was bounced. */
   candidates: CandidatePools | undefined;
   /** Flush timers fire when the trace says so instead of in modelled time. */
   private readonly flushesGiven: boolean;
   private readonly dma: DmaApi;
+  private readonly consumers: ObservationConsumer[];
   private readonly segments: SegmentStore = new SegmentStore();
   private readonly domainOfId: Int32Array;
   private readonly ownerOfNobody: number;
@@ -63,7 +69,14 @@ export class PolicyRow {
   private callAddressesFailed = false;
   private callRingFull = false;
 
-  constructor(name: string, summary: string, recorded: RecordedMachine, flushesGiven: boolean) {
+  constructor(
+    name: string,
+    summary: string,
+    recorded: RecordedMachine,
+    flushesGiven: boolean,
+    consumers: readonly ObservationConsumer[] = [],
+  ) {
+    this.consumers = [...consumers];
     this.name = name;
     this.summary = summary;
     this.flushesGiven = flushesGiven;
@@ -81,6 +94,14 @@ export class PolicyRow {
     this.tablePagesTotalPeak = domains;
     this.domainOfId = new Int32Array(2 ** 16).fill(-1);
     for (const { id, index } of this.machine.domains) this.domainOfId[id] = index;
+  }
+
+  /** From now on, before the first call, follows what the devices can reach. */
+  audit(options: ExposureOptions = {}): ExposureAuditor {
+    const auditor = new ExposureAuditor(this.machine, options);
+    this.exposure = auditor;
+    this.consumers.push(auditor);
+    return auditor;
   }
 
   /** Whether some device's domain flushes lazily. */
@@ -103,6 +124,7 @@ export class PolicyRow {
     else machine.advanceTo(Math.max(observations.nowNs, call.timeNs));
     this.callRingFull = false;
     this.count(Phase.UNMAP, call.device);
+    this.exposure?.callBegins(call.line, observations.nowNs);
     switch (call.kind) {
       case RecordedCall.MAP_PAGE:
       case RecordedCall.MAP_SG:
@@ -169,6 +191,8 @@ export class PolicyRow {
       this.segmentCount[mapping] = segmentCount;
       this.rangeCount[mapping] = count;
       this.held[mapping] = holds ? 1 : 0;
+      if (mapped)
+        this.exposure?.mappingMade(device, mapping, memoryOf(call.kind), this.segments.dmaAddr, this.segments.bytes, block, segmentCount);
       return;
     }
     if (mapped) {
@@ -192,6 +216,7 @@ export class PolicyRow {
       counters.add(device, Counter.SKIPPED_UNMAPS, 1);
     } else {
       counters.add(device, call.kind as Counter, 1);
+      this.exposure?.mappingEnds(mapping);
       this.runUnmap(call, call.kind, block, this.segmentCount[mapping], call.bytes);
     }
     if (this.held[mapping] === 1) this.candidates!.release(this.machine.devices[device], block, this.rangeCount[mapping]);
@@ -445,6 +470,7 @@ export class PolicyRow {
           break;
       }
     }
+    for (const consumer of this.consumers) consumer.observe(log);
     log.clear();
   }
 
@@ -461,12 +487,18 @@ export class PolicyRow {
     return domain < 0 ? this.ownerOfNobody : this.machine.devices.length + domain;
   }
 
-  /** Counts the mappings that are still there, once the trace has ended. `deviceOf` tells the device of a mapping's row. */
-  countOpen(deviceOf: Int32Array): void {
+  /** The trace has ended at `timeNs`: counts the mappings that are still there. `deviceOf` tells the device of a mapping's row. */
+  finish(deviceOf: Int32Array, timeNs: number): void {
     for (let mapping = 0; mapping < this.state.length; mapping++) {
       if (this.state[mapping] === MappingState.MAPPED) this.counters.add(deviceOf[mapping], Counter.LEFT_OPEN, 1);
     }
+    this.exposure?.finish(timeNs);
   }
+}
+
+function memoryOf(kind: RecordedCall): MappedMemory {
+  if (kind === RecordedCall.ALLOC) return MappedMemory.COHERENT;
+  return kind === RecordedCall.MAP_RESOURCE ? MappedMemory.RESOURCE : MappedMemory.STREAMING;
 }
 
 /** Kind of the call that ends a mapping made by `kind`. */

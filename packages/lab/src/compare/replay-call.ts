@@ -6,6 +6,8 @@ export class ReplayCall {
   kind: RecordedCall = RecordedCall.MAP_PAGE;
   cpu = 0;
   timeNs = 0;
+  /** Line of the file that the call begins with. */
+  line = 0;
   /** Device of the machine. */
   device = 0;
   direction: Direction = Direction.NONE;
