@@ -42,6 +42,8 @@ export const DmaStep = {
   /** The flush timer: release what the flush has made safe, one CPU's ring per step. */
   DRAIN_RING: 17,
 } as const;
+// A policy file may import it, and has to leave it as it is.
+Object.freeze(DmaStep);
 export type DmaStep = (typeof DmaStep)[keyof typeof DmaStep];
 
 /** Step names as a person reads them, by step number. */

@@ -16,6 +16,8 @@ import { SizeCounts } from './size-counts.ts';
 
 /** What the trace has and how the first row uses it. */
 export interface ComparerScope {
+  /** The first row is as-recorded. Without it the flushes of the recording are counted to no domain. */
+  readonly hasRecordedRow: boolean;
   /** Where the recording's slots are, null when it shows none; a row's own pool may lie elsewhere. */
   readonly recordedPool: SwiotlbParameters | null;
   /** `cache_tag_*` events: a flush of a whole domain has a line of its own. */
@@ -39,7 +41,6 @@ export interface ComparerProblems {
  * without nested calls, and near enough for counts otherwise.
  */
 export class Comparer {
-  /** The first one is as-recorded. */
   readonly rows: readonly PolicyRow[];
   readonly assembler: CallAssembler;
   readonly recorded: RecordedCounts;
@@ -48,7 +49,7 @@ export class Comparer {
   private readonly machine: RecordedMachine;
   private readonly devices: TracedDevices;
   private readonly scope: ComparerScope;
-  private readonly asRecorded: PolicyRow;
+  private readonly asRecorded: PolicyRow | undefined;
   private readonly open: OpenMappings = new OpenMappings();
   private readonly call: ReplayCall = new ReplayCall();
   private readonly entries: SgEntries = new SgEntries();
@@ -61,18 +62,18 @@ export class Comparer {
 
   constructor(rows: readonly PolicyRow[], machine: RecordedMachine, names: TraceNames, scope: ComparerScope) {
     this.rows = rows;
-    this.asRecorded = rows[0];
+    this.asRecorded = scope.hasRecordedRow ? rows[0] : undefined;
     this.machine = machine;
     this.devices = new TracedDevices(machine, names);
     this.scope = scope;
     this.cpuLast = machine.parameters.possibleCpus - 1;
-    this.recorded = new RecordedCounts(this.asRecorded.counters.owners);
+    this.recorded = new RecordedCounts(rows[0].counters.owners);
     this.sizes = new SizeCounts(machine.devices.length);
     const { recordedPool } = scope;
     this.assembler = new CallAssembler(
       (device) => {
         const index = this.devices.indexOf(device);
-        return index >= 0 && this.asRecorded.machine.devices[index].policy.translated;
+        return index >= 0 && this.isTranslated(index);
       },
       (paddr) => recordedPool === null || (paddr >= recordedPool.start && paddr < recordedPool.start + recordedPool.slots * SLOT_BYTES),
     );
@@ -161,24 +162,33 @@ export class Comparer {
   private flushTimer(seq: number, domain: number): void {
     const { lines } = this.assembler;
     const at = seq & lines.mask;
-    if (this.scope.flushesGiven) this.asRecorded.flushTimer(lines.timeNs[at], Math.min(lines.cpu[at], this.cpuLast), domain);
+    if (this.scope.flushesGiven) this.asRecorded?.flushTimer(lines.timeNs[at], Math.min(lines.cpu[at], this.cpuLast), domain);
   }
 
   /** Index of the lazy domain that the line begins to flush as a whole, -1 for any other line. */
   private flushedDomain(seq: number): number {
+    const { asRecorded } = this;
+    if (asRecorded === undefined) return -1;
     const { lines } = this.assembler;
     const at = seq & lines.mask;
     let domain = -1;
-    if (lines.kind[at] === EventKind.CACHE_TAG_FLUSH_ALL) domain = this.asRecorded.domainOf(lines.v0[at]);
+    if (lines.kind[at] === EventKind.CACHE_TAG_FLUSH_ALL) domain = asRecorded.domainOf(lines.v0[at]);
     else if (!this.scope.cacheTags && lines.kind[at] === EventKind.QI_SUBMIT && isDomainSelective(lines.v1[at]))
       domain = this.domainOfDescriptor(seq);
-    return domain >= 0 && this.asRecorded.machine.domains[domain].flushQueue !== null ? domain : -1;
+    return domain >= 0 && asRecorded.machine.domains[domain].flushQueue !== null ? domain : -1;
   }
 
   private domainOfDescriptor(seq: number): number {
+    const { asRecorded } = this;
+    if (asRecorded === undefined) return -1;
     const { lines } = this.assembler;
     const at = seq & lines.mask;
-    return lines.kind[at] === EventKind.QI_SUBMIT ? this.asRecorded.domainOf(lines.v1[at] >>> 16) : -1;
+    return lines.kind[at] === EventKind.QI_SUBMIT ? asRecorded.domainOf(lines.v1[at] >>> 16) : -1;
+  }
+
+  /** Whether the recorded machine translates the device's addresses. */
+  private isTranslated(device: number): boolean {
+    return this.machine.parameters.devices[device].policy.translated;
   }
 
   private ownerOfDomain(domain: number): number {
@@ -187,7 +197,7 @@ export class Comparer {
 
   // ---- calls -------------------------------------------------------------------------------------------------
 
-  /** Replays the call that begins with line `seq` in every row. @returns whether as-recorded flushed a full ring */
+  /** Replays the call that begins with line `seq` in every row. @returns whether the first row flushed a full ring */
   private replay(seq: number, number: number): boolean {
     const { lines, calls, mappings } = this.assembler;
     const { call, problems } = this;
@@ -315,8 +325,7 @@ export class Comparer {
       for (let run = 0; run < call.count; run++) sum += call.lengths[run];
       return sum === bytes;
     }
-    const translated = this.asRecorded.machine.devices[call.device].policy.translated;
-    const phys = translated ? lines.v2[at] : lines.v0[at];
+    const phys = this.isTranslated(call.device) ? lines.v2[at] : lines.v0[at];
     call.setRange(phys, bytes);
     return phys >= 0;
   }
