@@ -7,11 +7,12 @@ import { LineState } from '../replay/line-queue.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { SgEntries } from '../replay/sg-entries.ts';
 import { TracedDevices } from '../replay/traced-devices.ts';
+import { CallBatch } from './call-batch.ts';
 import { Counter } from './counters.ts';
 import { OpenMappings } from './open-mappings.ts';
 import { type PolicyRow, unmapKind } from './policy-row.ts';
 import { isDomainSelective, RecordedCounts } from './recorded-counts.ts';
-import { isStreamingMap, ReplayCall } from './replay-call.ts';
+import { isStreamingMap, type ReplayCall } from './replay-call.ts';
 import { SizeCounts } from './size-counts.ts';
 
 /** What the trace has and how the first row uses it. */
@@ -51,7 +52,11 @@ export class Comparer {
   private readonly scope: ComparerScope;
   private readonly asRecorded: PolicyRow | undefined;
   private readonly open: OpenMappings = new OpenMappings();
-  private readonly call: ReplayCall = new ReplayCall();
+  /** Waiting for the rows other than as-recorded, whose flushes are needed at once. */
+  private readonly waiting: CallBatch = new CallBatch();
+  private readonly waitingRows: readonly PolicyRow[];
+  /** The call at work. */
+  private call: ReplayCall = this.waiting.next;
   private readonly entries: SgEntries = new SgEntries();
   /** Per context a call that may still take lines after it was replayed, -1 for none. */
   private readonly openCall: number[] = [];
@@ -63,6 +68,7 @@ export class Comparer {
   constructor(rows: readonly PolicyRow[], machine: RecordedMachine, names: TraceNames, scope: ComparerScope) {
     this.rows = rows;
     this.asRecorded = scope.hasRecordedRow ? rows[0] : undefined;
+    this.waitingRows = scope.hasRecordedRow ? rows.slice(1) : rows;
     this.machine = machine;
     this.devices = new TracedDevices(machine, names);
     this.scope = scope;
@@ -92,6 +98,7 @@ export class Comparer {
   finish(): void {
     this.assembler.finish();
     this.drain();
+    this.waiting.replayIn(this.waitingRows);
     for (const row of this.rows) row.countOpen(this.open.device);
   }
 
@@ -197,7 +204,7 @@ export class Comparer {
 
   // ---- calls -------------------------------------------------------------------------------------------------
 
-  /** Replays the call that begins with line `seq` in every row. @returns whether the first row flushed a full ring */
+  /** Replays the call that begins with line `seq` in every row. @returns whether as-recorded flushed a full ring */
   private replay(seq: number, number: number): boolean {
     const { lines, calls, mappings } = this.assembler;
     const { call, problems } = this;
@@ -242,7 +249,7 @@ export class Comparer {
     }
     if (isStreamingMap(call.kind)) this.sizes.add(call);
     if (call.mapping >= 0) this.openMapping(number);
-    return this.replayInRows(call);
+    return this.replayInRows();
   }
 
   private replayUnmap(number: number): boolean {
@@ -254,7 +261,7 @@ export class Comparer {
     call.attrs = lines.attrs[at];
     call.bytes = open.bytes[call.mapping];
     open.close(call.mapping);
-    return this.replayInRows(call);
+    return this.replayInRows();
   }
 
   private replaySync(seq: number): void {
@@ -272,13 +279,15 @@ export class Comparer {
     call.direction = directionOf(lines.direction[at]);
     call.offset = isList ? -1 : address - open.dmaAddr[call.mapping];
     call.bytes = lines.v1[at];
-    this.replayInRows(call);
+    this.replayInRows();
   }
 
-  private replayInRows(call: ReplayCall): boolean {
-    const { rows } = this;
-    const ringFull = rows[0].replay(call);
-    for (let row = 1; row < rows.length; row++) rows[row].replay(call);
+  /** Replays the call at work: as-recorded at once, in the other rows soon. @returns whether as-recorded flushed a full ring */
+  private replayInRows(): boolean {
+    const { waiting } = this;
+    const ringFull = this.asRecorded?.replay(this.call) ?? false;
+    if (waiting.push()) waiting.replayIn(this.waitingRows);
+    this.call = waiting.next;
     return ringFull;
   }
 
@@ -370,7 +379,7 @@ export class Comparer {
   /** The recording lost the end of a mapping whose row is taken anew. */
   private endReplaced(mapping: number): void {
     const { open } = this;
-    const end = new ReplayCall();
+    const end = this.waiting.pushBefore();
     end.kind = unmapKind(open.kind[mapping] as RecordedCall);
     end.device = open.device[mapping];
     end.cpu = this.call.cpu;
@@ -379,7 +388,7 @@ export class Comparer {
     end.bytes = open.bytes[mapping];
     end.mapping = mapping;
     open.close(mapping);
-    this.replayInRows(end);
+    this.asRecorded?.replay(end);
   }
 
   private countRecordedMap(number: number, rebuilt: boolean): void {
