@@ -12,7 +12,7 @@ export class Interrupted extends Error {
 const STOPPED: unique symbol = Symbol('stopped');
 
 export class Interruption {
-  private stopped = false;
+  private readonly controller: AbortController = new AbortController();
   private stop: (value: typeof STOPPED) => void = () => {};
   private readonly stopping: Promise<typeof STOPPED> = new Promise((resolve) => {
     this.stop = resolve;
@@ -20,18 +20,23 @@ export class Interruption {
 
   /** Whether Ctrl-C was pressed. */
   get requested(): boolean {
-    return this.stopped;
+    return this.signal.aborted;
+  }
+
+  /** The same for work that is done elsewhere. */
+  get signal(): AbortSignal {
+    return this.controller.signal;
   }
 
   request(): void {
-    this.stopped = true;
+    this.controller.abort();
     this.stop(STOPPED);
   }
 
   /** Listens until the returned function is called; a second Ctrl-C ends the process at once. */
   listen(): () => void {
     const onSignal = (): void => {
-      if (this.stopped) process.exit(EXIT_INTERRUPTED);
+      if (this.requested) process.exit(EXIT_INTERRUPTED);
       this.request();
     };
     process.on('SIGINT', onSignal);
@@ -40,7 +45,7 @@ export class Interruption {
 
   /** Where a loop cannot wait for the event loop and has nothing to show. @throws Interrupted */
   check(): void {
-    if (this.stopped) throw new Interrupted('interrupted');
+    if (this.requested) throw new Interrupted('interrupted');
   }
 
   /** Waits for work that has nothing to show before it is done. @throws Interrupted */
@@ -58,7 +63,7 @@ export class Interruption {
       yield next.value;
       // A signal is only noticed between turns of the event loop, and reading from memory makes none.
       await setImmediate();
-      if (this.stopped) return;
+      if (this.requested) return;
     }
   }
 }

@@ -1,5 +1,5 @@
 /** What every result object says of its recording. */
-import { type Recording, type RecordingFacts, recordingFacts } from 'dmalab-lab';
+import { type Recording, type RecordingFacts, type RecordingProgress, recordingFacts } from 'dmalab-lab';
 import { countText, shareText } from '../terminal/format.ts';
 import type { AssemblyReport, DataReport } from './data-report.ts';
 
@@ -21,8 +21,7 @@ export function recordingReport(recording: Recording, assembly: AssemblyReport):
 }
 
 /** How far an interrupted pass has come: `45,000 events, 38 % of the file`. */
-export function reachedText(recording: Recording): string {
-  const { statistics, bytesRead, totalBytes } = recording;
+export function reachedText({ events, bytesRead, totalBytes }: Omit<RecordingProgress, 'pass'>): string {
   const share = totalBytes === undefined ? '' : `, ${shareText(Math.min(bytesRead, totalBytes), totalBytes)} of the file`;
-  return `${countText(statistics.events)} events${share}`;
+  return `${countText(events)} events${share}`;
 }

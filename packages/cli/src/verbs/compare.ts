@@ -1,7 +1,8 @@
 /** `dmalab compare TRACE`: what would each policy have done with these calls? */
-import { type CompareResult, Comparison } from 'dmalab-lab';
+import { type CompareResult, Comparison, type RecordingProgress, reachedOf } from 'dmalab-lab';
+import { type Compared, type CompareOnThreadsOptions, compareOnThreads, threadsFor } from 'dmalab-lab/node';
 import { ExitCode } from '../exit-code.ts';
-import { EXIT_INTERRUPTED, type Interruption } from '../interruption.ts';
+import { EXIT_INTERRUPTED, Interrupted, type Interruption } from '../interruption.ts';
 import { openTraceWithProgress } from '../open-trace.ts';
 import { allFiguresLines } from '../report/all-figures-report.ts';
 import { compareAnswer, compareNoteLines, deviceSummaryLines, deviceTableLines, policyTableLines } from '../report/compare-report.ts';
@@ -17,7 +18,7 @@ export interface CompareOptions {
   readonly machine?: string | undefined;
   /** `all`, `untrusted`, or PCI addresses separated by commas. */
   readonly device?: string | undefined;
-  /** Names of policies separated by commas. */
+  /** Names of policies and policy files separated by commas. */
   readonly policy?: string | undefined;
   /** `SLOTS[,AREAS]` of the what-if rows. */
   readonly pool?: string | undefined;
@@ -31,19 +32,48 @@ export interface CompareOptions {
 /** Compares policies on a trace and prints the answer. @returns the exit code */
 export async function compare(trace: string, options: CompareOptions, terminal: Terminal, interruption: Interruption): Promise<number> {
   const bar = new ProgressBar(terminal.progressStream);
-  const recording = await openTraceWithProgress('compare', trace, options.machine, bar, interruption);
-  const comparison = new Comparison(recording, {
+  const choices = {
     devices: options.device,
     policies: options.policy?.split(',').map((name) => name.trim()),
     pool: options.pool,
-  });
-  for await (const batch of interruption.until(recording.batches())) comparison.comparer.push(batch);
+  };
+  const threads = threadsFor(trace, choices.policies);
+  const compared =
+    threads === 0
+      ? await compareHere(trace, options.machine, choices, bar, interruption)
+      : await compareApart(trace, { ...choices, machine: options.machine, threads }, bar, interruption);
   bar.clear();
-  const result = comparison.finish();
-  const stoppedAt = interruption.requested ? reachedText(recording) : undefined;
+  const { result } = compared;
+  const stoppedAt = interruption.requested ? reachedText(compared.reached) : undefined;
   if (options.json === true) terminal.printJson(jsonReport(result, stoppedAt));
   else terminal.print(resultLines(trace, result, stoppedAt, options, terminal.columns));
   return stoppedAt === undefined ? ExitCode.FINE : EXIT_INTERRUPTED;
+}
+
+/** In this thread, for traces that are read in no time. */
+async function compareHere(
+  trace: string,
+  machine: string | undefined,
+  choices: { readonly devices: string | undefined; readonly policies: readonly string[] | undefined; readonly pool: string | undefined },
+  bar: ProgressBar,
+  interruption: Interruption,
+): Promise<Compared> {
+  const recording = await openTraceWithProgress('compare', trace, machine, bar, interruption);
+  const comparison = new Comparison(recording, choices);
+  for await (const batch of interruption.until(recording.batches())) comparison.comparer.push(batch);
+  return { result: comparison.finish(), reached: reachedOf(recording) };
+}
+
+async function compareApart(
+  trace: string,
+  choices: CompareOnThreadsOptions,
+  bar: ProgressBar,
+  interruption: Interruption,
+): Promise<Compared> {
+  const onProgress = (progress: RecordingProgress): void => bar.show(progress.pass === 'facts' ? 'facts' : 'compare', progress);
+  const compared = await compareOnThreads(trace, { ...choices, onProgress, signal: interruption.signal });
+  if (compared === undefined) throw new Interrupted('interrupted');
+  return compared;
 }
 
 /** The lab's object with the sentence that all outputs share; `data` stays the first key. */

@@ -1,5 +1,5 @@
 /** `dmalab verify TRACE`: does the model decide as the kernel did? */
-import { type CheckRow, checkIds, createVerifier, type Recording, type RecordingFacts, type VerifyResult } from 'dmalab-lab';
+import { type CheckRow, checkIds, createVerifier, type Recording, type RecordingFacts, reachedOf, type VerifyResult } from 'dmalab-lab';
 import { ExitCode } from '../exit-code.ts';
 import { EXIT_INTERRUPTED, type Interruption } from '../interruption.ts';
 import { openTraceWithProgress } from '../open-trace.ts';
@@ -64,7 +64,7 @@ export async function verify(trace: string, options: VerifyOptions, terminal: Te
     cpus: recording.inference.cpuCount,
     events: statistics.events,
     timeBaseSeconds: statistics.timeBaseSeconds,
-    interruptedAt: interruption.requested ? reachedText(recording) : undefined,
+    interruptedAt: interruption.requested ? reachedText(reachedOf(recording)) : undefined,
   };
   if (interruption.requested) {
     // Calls are open whose lines were not read: finishing would call them different.

@@ -55,6 +55,8 @@ export const DmaStep = {
   /** Give the shadow buffer back to its device's idle ones; it stays mapped. */
   RETURN_SHADOW: 22,
 } as const;
+// A policy file may import it, and has to leave it as it is.
+Object.freeze(DmaStep);
 export type DmaStep = (typeof DmaStep)[keyof typeof DmaStep];
 
 /** Step names as a person reads them, by step number. */

@@ -1,26 +1,13 @@
-import {
-  bounceStrict,
-  type KernelRules,
-  LabError,
-  lazy,
-  type PoolSize,
-  type ProtectionPolicy,
-  passthrough,
-  policies,
-  poolSize,
-  strict,
-} from 'dmalab-core';
+import { type KernelRules, LabError, type PoolSize, type ProtectionPolicy, policies, poolSize } from 'dmalab-core';
 import type { RecordedDevice } from '../replay/recorded-machine.ts';
 import { POOL_SLOTS_MAX } from './candidate-pools.ts';
 import { nearestName } from './nearest-name.ts';
-
-/** What is compared unless the user names policies. */
-const DEFAULT_POLICIES: readonly ProtectionPolicy[] = [passthrough, strict, lazy, bounceStrict];
+import { printable } from './printable.ts';
 
 /** What the user chooses, as on the command line. */
 export interface CompareOptions {
-  /** Names of the policies to compare, in the order of the rows; default those that Linux has for trusted and untrusted devices. */
-  readonly policies?: readonly string[] | undefined;
+  /** Policies to compare, by name or as they are, in the order of the rows; default all that come with dmalab. */
+  readonly policies?: readonly (string | ProtectionPolicy)[] | undefined;
   /** `all` (default), `untrusted`, or PCI addresses separated by commas. */
   readonly devices?: string | undefined;
   /** `SLOTS[,AREAS]`: the bounce pool of the what-if rows; default the recorded one. */
@@ -32,10 +19,11 @@ export interface CompareOptions {
  *
  * @throws LabError CMP001 for a name that no policy has
  */
-export function choosePolicies(names: readonly string[] | undefined): readonly ProtectionPolicy[] {
-  if (names === undefined || names.length === 0) return DEFAULT_POLICIES;
+export function choosePolicies(wanted: CompareOptions['policies']): readonly ProtectionPolicy[] {
+  if (wanted === undefined || wanted.length === 0) return policies;
   const known = policies.map(({ name }) => name);
-  const chosen = names.map((name) => {
+  const chosen = wanted.map((name) => {
+    if (typeof name !== 'string') return name;
     const policy = policies.find((candidate) => candidate.name === name);
     if (policy !== undefined) return policy;
     const nearest = nearestName(name, known);
@@ -111,9 +99,4 @@ function indexOfDevice(name: string, devices: readonly RecordedDevice[]): number
     got: printable(name),
     next: nearest === undefined ? 'choose one of these' : `did you mean ${nearest}?`,
   });
-}
-
-/** Plain ASCII of a text from outside, cut to a sensible length. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 60) || '(nothing)';
 }

@@ -1,8 +1,10 @@
-import { FIRST_DOMAIN_ID, LabError } from 'dmalab-core';
+import { FIRST_DOMAIN_ID, LabError, type ProtectionPolicy } from 'dmalab-core';
 import { EventKind } from 'dmalab-trace';
 import { type RecordedDevice, type RecordedMachine, recordedPolicy } from '../replay/recorded-machine.ts';
 import type { Recording } from '../replay/recording.ts';
 import { recordingFacts } from '../replay/recording-facts.ts';
+import { isUserPolicy } from '../user-policy/user-policy.ts';
+import { userPolicyRow } from '../user-policy/user-policy-row.ts';
 import { type CompareOptions, chooseDevices, choosePolicies, choosePool } from './compare-options.ts';
 import {
   COMPARE_RESULT_VERSION,
@@ -16,9 +18,11 @@ import { Comparer } from './comparer.ts';
 import { Counter, type CounterTable } from './counters.ts';
 import { PolicyRow } from './policy-row.ts';
 import { mappingSizes, rowFigures } from './row-figures.ts';
+import { everyRow, type RowShare } from './row-share.ts';
 import { type RowPool, recordedPool, whatIfPool, withPool } from './what-if-machine.ts';
 
-const AS_RECORDED = 'as-recorded';
+/** Name of the row of the machine as it was. */
+export const AS_RECORDED = 'as-recorded';
 
 /**
  * Replays a recording under several policies and counts what each does.
@@ -41,8 +45,10 @@ export class Comparison {
   private readonly chosen: ReadonlySet<number>;
   private readonly flushesGiven: boolean;
   private readonly pool: RowPool;
+  private readonly hasRecordedRow: boolean;
 
-  constructor(recording: Recording, options: CompareOptions = {}) {
+  /** @param shareOf  which of the rows this comparison replays, of those that the options ask for; default all */
+  constructor(recording: Recording, options: CompareOptions = {}, shareOf: (policies: readonly ProtectionPolicy[]) => RowShare = everyRow) {
     if (!recording.facts.hasApiLines) throw noCalls(recording);
     const { cpuCount, kernelRules } = recording.inference;
     this.recording = recording;
@@ -53,12 +59,19 @@ export class Comparison {
     this.chosen = chooseDevices(options.devices, this.machine.devices);
     const names = new Set([...this.chosen].map((index) => this.machine.devices[index].name));
     this.flushesGiven = showsFlushes(recording, this.machine);
-    const first = new PolicyRow(AS_RECORDED, 'every device in its recorded mode', this.machine, this.flushesGiven);
-    const rows = choosePolicies(options.policies).map((policy) => {
-      const machine = recording.machine((device) => (names.has(device.name) ? policy : undefined));
-      return new PolicyRow(policy.name, policy.summary, withPool(machine, this.pool), false);
+    const share = shareOf(choosePolicies(options.policies));
+    this.hasRecordedRow = share.hasRecordedRow;
+    const rows = share.policies.map((policy) => {
+      const machine = withPool(
+        recording.machine((device) => (names.has(device.name) ? policy : undefined)),
+        this.pool,
+      );
+      return isUserPolicy(policy) ? userPolicyRow(policy, machine) : new PolicyRow(policy.name, policy.summary, machine, false);
     });
-    this.comparer = new Comparer([first, ...rows], this.machine, recording.names, {
+    if (share.hasRecordedRow)
+      rows.unshift(new PolicyRow(AS_RECORDED, 'every device in its recorded mode', this.machine, this.flushesGiven));
+    this.comparer = new Comparer(rows, this.machine, recording.names, {
+      hasRecordedRow: share.hasRecordedRow,
       recordedPool: recorded.parameters.swiotlb,
       cacheTags: hasCacheTags(recording),
       flushesGiven: this.flushesGiven,
@@ -87,7 +100,7 @@ export class Comparison {
       ),
       mappingsByDevice: deviceIndexes.map((index) => mappingSizes(comparer.sizes, [index], loss)),
       rows: comparer.rows.map((row, index): CompareRow => {
-        const isRecorded = index === 0;
+        const isRecorded = this.hasRecordedRow && index === 0;
         const modelled = row.isLazy && !(isRecorded && this.flushesGiven);
         const figures = rowFigures(context, row, isRecorded ? comparer.recorded.counters : undefined, modelled);
         return { policy: row.name, summary: row.summary, ...figures };

@@ -7,15 +7,18 @@ import { LineState } from '../replay/line-queue.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { SgEntries } from '../replay/sg-entries.ts';
 import { TracedDevices } from '../replay/traced-devices.ts';
+import { CallBatch } from './call-batch.ts';
 import { Counter } from './counters.ts';
 import { OpenMappings } from './open-mappings.ts';
 import { type PolicyRow, unmapKind } from './policy-row.ts';
 import { isDomainSelective, RecordedCounts } from './recorded-counts.ts';
-import { isStreamingMap, ReplayCall } from './replay-call.ts';
+import { isStreamingMap, type ReplayCall } from './replay-call.ts';
 import { SizeCounts } from './size-counts.ts';
 
 /** What the trace has and how the first row uses it. */
 export interface ComparerScope {
+  /** The first row is as-recorded. Without it the flushes of the recording are counted to no domain. */
+  readonly hasRecordedRow: boolean;
   /** Where the recording's slots are, null when it shows none; a row's own pool may lie elsewhere. */
   readonly recordedPool: SwiotlbParameters | null;
   /** `cache_tag_*` events: a flush of a whole domain has a line of its own. */
@@ -39,7 +42,6 @@ export interface ComparerProblems {
  * without nested calls, and near enough for counts otherwise.
  */
 export class Comparer {
-  /** The first one is as-recorded. */
   readonly rows: readonly PolicyRow[];
   readonly assembler: CallAssembler;
   readonly recorded: RecordedCounts;
@@ -48,9 +50,13 @@ export class Comparer {
   private readonly machine: RecordedMachine;
   private readonly devices: TracedDevices;
   private readonly scope: ComparerScope;
-  private readonly asRecorded: PolicyRow;
+  private readonly asRecorded: PolicyRow | undefined;
   private readonly open: OpenMappings = new OpenMappings();
-  private readonly call: ReplayCall = new ReplayCall();
+  /** Waiting for the rows other than as-recorded, whose flushes are needed at once. */
+  private readonly waiting: CallBatch = new CallBatch();
+  private readonly waitingRows: readonly PolicyRow[];
+  /** The call at work. */
+  private call: ReplayCall = this.waiting.next;
   private readonly entries: SgEntries = new SgEntries();
   /** Per context a call that may still take lines after it was replayed, -1 for none. */
   private readonly openCall: number[] = [];
@@ -63,18 +69,19 @@ export class Comparer {
 
   constructor(rows: readonly PolicyRow[], machine: RecordedMachine, names: TraceNames, scope: ComparerScope) {
     this.rows = rows;
-    this.asRecorded = rows[0];
+    this.asRecorded = scope.hasRecordedRow ? rows[0] : undefined;
+    this.waitingRows = scope.hasRecordedRow ? rows.slice(1) : rows;
     this.machine = machine;
     this.devices = new TracedDevices(machine, names);
     this.scope = scope;
     this.cpuLast = machine.parameters.possibleCpus - 1;
-    this.recorded = new RecordedCounts(this.asRecorded.counters.owners);
+    this.recorded = new RecordedCounts(rows[0].counters.owners);
     this.sizes = new SizeCounts(machine.devices.length);
     const { recordedPool } = scope;
     this.assembler = new CallAssembler(
       (device) => {
         const index = this.devices.indexOf(device);
-        return index >= 0 && this.asRecorded.machine.devices[index].policy.translated;
+        return index >= 0 && this.isTranslated(index);
       },
       (paddr) => recordedPool === null || (paddr >= recordedPool.start && paddr < recordedPool.start + recordedPool.slots * SLOT_BYTES),
     );
@@ -93,6 +100,7 @@ export class Comparer {
   finish(): void {
     this.assembler.finish();
     this.drain();
+    this.waiting.replayIn(this.waitingRows);
     for (const row of this.rows) row.finish(this.open.device, this.lastNs);
   }
 
@@ -164,24 +172,33 @@ export class Comparer {
   private flushTimer(seq: number, domain: number): void {
     const { lines } = this.assembler;
     const at = seq & lines.mask;
-    if (this.scope.flushesGiven) this.asRecorded.flushTimer(lines.timeNs[at], Math.min(lines.cpu[at], this.cpuLast), domain);
+    if (this.scope.flushesGiven) this.asRecorded?.flushTimer(lines.timeNs[at], Math.min(lines.cpu[at], this.cpuLast), domain);
   }
 
   /** Index of the lazy domain that the line begins to flush as a whole, -1 for any other line. */
   private flushedDomain(seq: number): number {
+    const { asRecorded } = this;
+    if (asRecorded === undefined) return -1;
     const { lines } = this.assembler;
     const at = seq & lines.mask;
     let domain = -1;
-    if (lines.kind[at] === EventKind.CACHE_TAG_FLUSH_ALL) domain = this.asRecorded.domainOf(lines.v0[at]);
+    if (lines.kind[at] === EventKind.CACHE_TAG_FLUSH_ALL) domain = asRecorded.domainOf(lines.v0[at]);
     else if (!this.scope.cacheTags && lines.kind[at] === EventKind.QI_SUBMIT && isDomainSelective(lines.v1[at]))
       domain = this.domainOfDescriptor(seq);
-    return domain >= 0 && this.asRecorded.machine.domains[domain].flushQueue !== null ? domain : -1;
+    return domain >= 0 && asRecorded.machine.domains[domain].flushQueue !== null ? domain : -1;
   }
 
   private domainOfDescriptor(seq: number): number {
+    const { asRecorded } = this;
+    if (asRecorded === undefined) return -1;
     const { lines } = this.assembler;
     const at = seq & lines.mask;
-    return lines.kind[at] === EventKind.QI_SUBMIT ? this.asRecorded.domainOf(lines.v1[at] >>> 16) : -1;
+    return lines.kind[at] === EventKind.QI_SUBMIT ? asRecorded.domainOf(lines.v1[at] >>> 16) : -1;
+  }
+
+  /** Whether the recorded machine translates the device's addresses. */
+  private isTranslated(device: number): boolean {
+    return this.machine.parameters.devices[device].policy.translated;
   }
 
   private ownerOfDomain(domain: number): number {
@@ -236,7 +253,7 @@ export class Comparer {
     }
     if (isStreamingMap(call.kind)) this.sizes.add(call);
     if (call.mapping >= 0) this.openMapping(number);
-    return this.replayInRows(call);
+    return this.replayInRows();
   }
 
   private replayUnmap(number: number): boolean {
@@ -248,7 +265,7 @@ export class Comparer {
     call.attrs = lines.attrs[at];
     call.bytes = open.bytes[call.mapping];
     open.close(call.mapping);
-    return this.replayInRows(call);
+    return this.replayInRows();
   }
 
   private replaySync(seq: number): void {
@@ -266,13 +283,15 @@ export class Comparer {
     call.direction = directionOf(lines.direction[at]);
     call.offset = isList ? -1 : address - open.dmaAddr[call.mapping];
     call.bytes = lines.v1[at];
-    this.replayInRows(call);
+    this.replayInRows();
   }
 
-  private replayInRows(call: ReplayCall): boolean {
-    const { rows } = this;
-    const ringFull = rows[0].replay(call);
-    for (let row = 1; row < rows.length; row++) rows[row].replay(call);
+  /** Replays the call at work: as-recorded at once, in the other rows soon. @returns whether as-recorded flushed a full ring */
+  private replayInRows(): boolean {
+    const { waiting } = this;
+    const ringFull = this.asRecorded?.replay(this.call) ?? false;
+    if (waiting.push()) waiting.replayIn(this.waitingRows);
+    this.call = waiting.next;
     return ringFull;
   }
 
@@ -319,8 +338,7 @@ export class Comparer {
       for (let run = 0; run < call.count; run++) sum += call.lengths[run];
       return sum === bytes;
     }
-    const translated = this.asRecorded.machine.devices[call.device].policy.translated;
-    const phys = translated ? lines.v2[at] : lines.v0[at];
+    const phys = this.isTranslated(call.device) ? lines.v2[at] : lines.v0[at];
     call.setRange(phys, bytes);
     return phys >= 0;
   }
@@ -365,7 +383,7 @@ export class Comparer {
   /** The recording lost the end of a mapping whose row is taken anew. */
   private endReplaced(mapping: number): void {
     const { open } = this;
-    const end = new ReplayCall();
+    const end = this.waiting.pushBefore();
     end.kind = unmapKind(open.kind[mapping] as RecordedCall);
     end.device = open.device[mapping];
     end.cpu = this.call.cpu;
@@ -375,7 +393,7 @@ export class Comparer {
     end.bytes = open.bytes[mapping];
     end.mapping = mapping;
     open.close(mapping);
-    this.replayInRows(end);
+    this.asRecorded?.replay(end);
   }
 
   private countRecordedMap(number: number, rebuilt: boolean): void {

@@ -1,6 +1,9 @@
 import { Direction } from 'dmalab-core';
 import { RecordedCall } from '../replay/call-records.ts';
 
+/** Ranges that there is room for at first: most calls have one. */
+const RANGES = 4;
+
 /** One call of the recording as every row replays it; the object and its arrays are reused. */
 export class ReplayCall {
   kind: RecordedCall = RecordedCall.MAP_PAGE;
@@ -15,8 +18,8 @@ export class ReplayCall {
   /** Bytes that the call names: of the buffer, the allocation or the synced part. */
   bytes = 0;
   /** Ranges to map: the buffer, the entries of the list, or the physical runs of an allocation. */
-  phys: Float64Array<ArrayBuffer> = new Float64Array(256);
-  lengths: Float64Array<ArrayBuffer> = new Float64Array(256);
+  phys: Float64Array<ArrayBuffer> = new Float64Array(RANGES);
+  lengths: Float64Array<ArrayBuffer> = new Float64Array(RANGES);
   count = 0;
   /** Row of the mapping that the call makes, ends or syncs; -1 for a map that failed in the recording. */
   mapping = -1;

@@ -141,7 +141,7 @@ export class RowCharger {
       case Observed.CALL_BEGUN:
         this.inCall[cpu] = 1;
         this.forgetRange(cpu);
-        if (log.a[row] !== CallKind.FLUSH_TIMER) into[at + (isUnmap(log.a[row]) ? Quantity.UNMAP_CALLS : Quantity.MAP_CALLS)] += 1;
+        if (log.a[row] < CallKind.FLUSH) into[at + (isUnmap(log.a[row]) ? Quantity.UNMAP_CALLS : Quantity.MAP_CALLS)] += 1;
         return;
       case Observed.CALL_ENDED:
         this.inCall[cpu] = 0;

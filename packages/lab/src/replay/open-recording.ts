@@ -30,6 +30,8 @@ export interface OpenRecordingOptions {
   readonly machine?: string | undefined;
   /** What `-` reads; default the process's standard input. */
   readonly stdin?: AsyncIterable<Uint8Array> | undefined;
+  /** Rows per batch of the pass of the caller; default that of openTrace. */
+  readonly batchRows?: number | undefined;
   /** Called after each batch of either pass. */
   readonly onProgress?: ((progress: RecordingProgress) => void) | undefined;
 }
@@ -49,14 +51,15 @@ export async function openRecording(path: string, options: OpenRecordingOptions 
   const description = machineFile === undefined ? undefined : readDescription(machineFile);
   const facts = new TraceFacts();
   const eventsMax = description === undefined ? Number.POSITIVE_INFINITY : FACT_EVENTS_MAX;
-  const { onProgress } = options;
+  const { onProgress, batchRows } = options;
+  const batching = batchRows === undefined ? {} : { batchRows };
   if (path !== '-') {
     await gatherFacts(await openTrace(path), facts, eventsMax, onProgress);
-    return new OpenRecording(await openTrace(path), machineFile, description, facts, onProgress);
+    return new OpenRecording(await openTrace(path, batching), machineFile, description, facts, onProgress);
   }
   const head = await BufferedHead.read(options.stdin ?? process.stdin);
   await gatherHead(head, facts, eventsMax, onProgress);
-  return new OpenRecording(await openTrace('-', { stdin: head.whole() }), machineFile, description, facts, onProgress);
+  return new OpenRecording(await openTrace('-', { ...batching, stdin: head.whole() }), machineFile, description, facts, onProgress);
 }
 
 class OpenRecording implements Recording {

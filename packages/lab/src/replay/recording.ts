@@ -34,3 +34,8 @@ export interface Recording {
   /** How good the trace is as input; once `batches` has ended. */
   grade(): DataGrade;
 }
+
+/** How far `batches` has come. */
+export function reachedOf({ bytesRead, totalBytes, statistics }: Recording): RecordingProgress {
+  return { pass: 'events', bytesRead, totalBytes, events: statistics.events };
+}
