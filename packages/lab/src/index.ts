@@ -1,6 +1,12 @@
 export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
+export * from './explain/explain.ts';
+export { type ExplainOptions, type ExplainQuestion, readHandle, readQuestion } from './explain/explain-question.ts';
+export * from './explain/explain-result.ts';
+export type { FaultLine, FaultReporter } from './explain/fault-line.ts';
+export { faultReasonText } from './explain/fault-reasons.ts';
+export { HandleSearch } from './explain/handle-search.ts';
 export * from './replay/call-assembler.ts';
 export * from './replay/recorded-machine.ts';
 export * from './replay/recording.ts';
