@@ -9,6 +9,7 @@ import type { Terminal } from './terminal/terminal.ts';
 import { wrapped } from './terminal/wrap.ts';
 import { usageError } from './usage.ts';
 import { type CompareOptions, compare } from './verbs/compare.ts';
+import { type ExplainOptions, explain } from './verbs/explain.ts';
 import { type VerifyOptions, verify } from './verbs/verify.ts';
 
 const EXIT_CODES = 'Exit codes: 0 fine, 1 a check failed, 2 wrong usage, 3 unreadable input, 130 interrupted.';
@@ -98,6 +99,32 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
       examples(['dmalab verify dock.trace.gz', 'dmalab verify dock.trace.gz --at L41,207', 'dmalab verify - < dock.trace']),
     )
     .action(async (trace: string, options: VerifyOptions) => done(await verify(trace, options, terminal, interruption)));
+
+  prepared(program.command('explain'), terminal)
+    .summary('tell the life of an address, or what a fault line means')
+    .description('Who mapped an address, when it was unmapped and invalidated, and whether an access could have reached it.')
+    .usage('[options] TRACE')
+    .argument('<TRACE>', TRACE)
+    .option('--iova <address>', 'an I/O address: 0xffef6000')
+    .option('--fault <line>', 'a fault line of the kernel log, in quotes; - for a whole log on standard input')
+    .option('--mapping <handle>', 'a mapping that an output named: m-1207')
+    .option('--line <handle>', 'a line of the trace: L41,207 or 41207')
+    .option('--device <address>', 'only the address space of this device: 02:00.0')
+    .option('--time <seconds>', "moment on the trace's clock, instead of that of the fault line")
+    .option('--machine <file>', MACHINE)
+    .option('--all', 'list everything that is otherwise cut')
+    .option('--data', 'everything behind the DATA lines')
+    .option('--json', 'one documented object instead of text')
+    .addHelpText(
+      'after',
+      examples([
+        'dmalab explain dock.trace.gz --iova 0xffef6000 --time 26.268',
+        "dmalab explain dock.trace.gz --fault 'DMAR: [DMA Write NO_PASID] Request device [02:00.0] fault addr 0xffef6000 ...'",
+        'dmesg | dmalab explain dock.trace.gz --fault -',
+        'dmalab explain dock.trace.gz --mapping m-1207',
+      ]),
+    )
+    .action(async (trace: string, options: ExplainOptions) => done(await explain(trace, options, terminal, interruption)));
   return program;
 }
 

@@ -64,6 +64,20 @@ export function secondsText(seconds: number): string {
   return seconds < 10 ? `${Number(seconds.toPrecision(2))} s` : `${Math.round(seconds)} s`;
 }
 
+const DURATION_UNITS: readonly (readonly [nanoseconds: number, unit: string])[] = [
+  [1e9, 's'],
+  [1e6, 'ms'],
+  [1e3, 'us'],
+  [1, 'ns'],
+];
+
+/** Three digits and the largest unit that keeps them: `3 us`, `6.08 ms`, `323 s`. */
+export function durationText(ns: number): string {
+  if (!Number.isFinite(ns)) return UNKNOWN;
+  const [size, unit] = DURATION_UNITS.find(([nanoseconds]) => Math.abs(ns) >= nanoseconds * (FOUR_DIGITS / 1000)) ?? [1, 'ns'];
+  return ns === 0 ? '0 us' : `${significantText(ns / size)} ${unit}`;
+}
+
 /** A lower bound; 0 is one as well. */
 export function atLeast(text: string): string {
   return `>=${text}`;
@@ -72,6 +86,11 @@ export function atLeast(text: string): string {
 /** A line of the trace, as every verb prints and accepts it: `L41,207`. */
 export function lineHandle(line: number): string {
   return `L${countText(line)}`;
+}
+
+/** A mapping, as `explain` prints and accepts it: `m-1207`; a question mark where its beginning was not recorded. */
+export function mappingHandle(number: number): string {
+  return number > 0 ? `m-${number}` : UNKNOWN;
 }
 
 /** Reads `L41,207`, `41,207` and `41207`. @returns undefined when it is none of these */

@@ -369,8 +369,10 @@ export class Machine {
 /**
  * When a timer armed at `nowNs` fires: the kernel counts whole ticks (jiffies) from the last one and its timer wheel adds
  * one, so a timeout of 10 ms takes 12 to 16 ms at HZ 250 and 10 to 11 ms at HZ 1000.
+ *
+ * @source Linux v6.12 kernel/time/timer.c, calc_index()
  */
-function expiryOf(nowNs: Ns, timeoutNs: number, hz: number): Ns {
+export function expiryOf(nowNs: Ns, timeoutNs: number, hz: number): Ns {
   const tickNs = 1e9 / hz;
   return (Math.floor(nowNs / tickNs) + Math.ceil(timeoutNs / tickNs) + 1) * tickNs;
 }

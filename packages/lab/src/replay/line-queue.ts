@@ -27,6 +27,9 @@ export class LineQueue {
   line!: Float64Array;
   timeNs!: Float64Array;
   cpu!: Uint16Array;
+  pid!: Int32Array;
+  /** Index in the trace's task names. */
+  comm!: Uint32Array;
   level!: Uint8Array;
   kind!: Uint8Array;
   device!: Int32Array;
@@ -79,6 +82,8 @@ export class LineQueue {
     this.line[at] = batch.line[row];
     this.timeNs[at] = batch.timeNs[row];
     this.cpu[at] = batch.cpu[row];
+    this.pid[at] = batch.pid[row];
+    this.comm[at] = batch.comm[row];
     this.level[at] = batch.level[row];
     this.kind[at] = batch.kind[row];
     this.device[at] = batch.device[row];
@@ -166,6 +171,8 @@ export class LineQueue {
     this.line = new Float64Array(capacity);
     this.timeNs = new Float64Array(capacity);
     this.cpu = new Uint16Array(capacity);
+    this.pid = new Int32Array(capacity);
+    this.comm = new Uint32Array(capacity);
     this.level = new Uint8Array(capacity);
     this.kind = new Uint8Array(capacity);
     this.device = new Int32Array(capacity);
@@ -197,6 +204,8 @@ const columnNames = [
   'line',
   'timeNs',
   'cpu',
+  'pid',
+  'comm',
   'level',
   'kind',
   'device',

@@ -1,7 +1,7 @@
 import type { Machine } from 'dmalab-core';
 import { EventKind } from 'dmalab-trace';
+import { DOMAIN_SELECTIVE, IOTLB_INVALIDATION, iotlbDomainId, iotlbGranularity } from '../replay/iotlb-descriptor.ts';
 import type { LineQueue } from '../replay/line-queue.ts';
-import { DOMAIN_SELECTIVE, IOTLB_INVALIDATION, iotlbDomainId, iotlbGranularity } from './iotlb-descriptor.ts';
 import type { VerifyContext } from './verify-context.ts';
 
 /** Finds the lines with which a flush timer begins to flush a whole lazy domain. */

@@ -1,10 +1,10 @@
 import { allocateSlots, CacheTagFlusher, type Machine, Observed, PAGE_SIZE, releaseSlots } from 'dmalab-core';
 import { type EventBatch, EventKind, type TraceNames } from 'dmalab-trace';
 import { ContextTable } from '../replay/context-table.ts';
+import { DOMAIN_SELECTIVE, IOTLB_INVALIDATION, iotlbDomainId, iotlbGranularity, PAGE_SELECTIVE } from '../replay/iotlb-descriptor.ts';
 import { LineQueue } from '../replay/line-queue.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import type { Checks } from './checks.ts';
-import { DOMAIN_SELECTIVE, IOTLB_INVALIDATION, iotlbDomainId, iotlbGranularity, PAGE_SELECTIVE } from './iotlb-descriptor.ts';
 import { formatDescriptor } from './line-text.ts';
 import { slotResult } from './operations.ts';
 import { PoolOperation } from './resource-orders.ts';
