@@ -67,6 +67,7 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .option('--device <list>', 'devices that get the policies: untrusted, all, or addresses like 01:00.0,02:00.0', 'all')
     .option('--policy <list>', `policies to compare, of ${policies.map(({ name }) => name).join(',')} (default: all)`)
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
+    .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
     .option('--by-device', 'a row for each device under each policy')
     .option('--sizes', 'mappings by size and alignment')
     .option('--figures', 'every figure, policies as columns')

@@ -1,6 +1,13 @@
 /** `dmalab compare TRACE`: what would each policy have done with these calls? */
-import { type CompareResult, Comparison, type RecordingProgress, reachedOf } from 'dmalab-lab';
-import { type Compared, type CompareOnThreadsOptions, compareOnThreads, threadsFor } from 'dmalab-lab/node';
+import {
+  type CompareResult,
+  Comparison,
+  type CompareOptions as LabOptions,
+  priceComparison,
+  type RecordingProgress,
+  reachedOf,
+} from 'dmalab-lab';
+import { type Compared, type CompareOnThreadsOptions, compareOnThreads, readProfile, threadsFor } from 'dmalab-lab/node';
 import { ExitCode } from '../exit-code.ts';
 import { EXIT_INTERRUPTED, Interrupted, type Interruption } from '../interruption.ts';
 import { openTraceWithProgress } from '../open-trace.ts';
@@ -22,12 +29,16 @@ export interface CompareOptions {
   readonly policy?: string | undefined;
   /** `SLOTS[,AREAS]` of the what-if rows. */
   readonly pool?: string | undefined;
+  /** Name of a cost profile, or a file. */
+  readonly profile?: string | undefined;
   readonly json?: boolean | undefined;
   readonly byDevice?: boolean | undefined;
   readonly sizes?: boolean | undefined;
   readonly figures?: boolean | undefined;
   readonly data?: boolean | undefined;
 }
+
+const DEFAULT_PROFILE = 'vtd-bare';
 
 /** Compares policies on a trace and prints the answer. @returns the exit code */
 export async function compare(trace: string, options: CompareOptions, terminal: Terminal, interruption: Interruption): Promise<number> {
@@ -36,6 +47,7 @@ export async function compare(trace: string, options: CompareOptions, terminal: 
     devices: options.device,
     policies: options.policy?.split(',').map((name) => name.trim()),
     pool: options.pool,
+    profile: readProfile(options.profile ?? DEFAULT_PROFILE),
   };
   const threads = threadsFor(trace, choices.policies);
   const compared =
@@ -54,14 +66,14 @@ export async function compare(trace: string, options: CompareOptions, terminal: 
 async function compareHere(
   trace: string,
   machine: string | undefined,
-  choices: { readonly devices: string | undefined; readonly policies: readonly string[] | undefined; readonly pool: string | undefined },
+  choices: LabOptions,
   bar: ProgressBar,
   interruption: Interruption,
 ): Promise<Compared> {
   const recording = await openTraceWithProgress('compare', trace, machine, bar, interruption);
   const comparison = new Comparison(recording, choices);
   for await (const batch of interruption.until(recording.batches())) comparison.comparer.push(batch);
-  return { result: comparison.finish(), reached: reachedOf(recording) };
+  return { result: priceComparison(comparison.finish(), choices.profile), reached: reachedOf(recording) };
 }
 
 async function compareApart(

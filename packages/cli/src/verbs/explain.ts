@@ -1,7 +1,15 @@
 /** `dmalab explain TRACE`: the life of an address, or of a fault line of the kernel log. */
 import { readFileSync } from 'node:fs';
 import { LabError } from 'dmalab-core';
-import { type ExplainOptions as AskedOptions, type ExplainQuestion, Explanation, HandleSearch, readHandle, readQuestion } from 'dmalab-lab';
+import {
+  type ExplainOptions as AskedOptions,
+  type ExplainQuestion,
+  Explanation,
+  HandleSearch,
+  reachedOf,
+  readHandle,
+  readQuestion,
+} from 'dmalab-lab';
 import { ExitCode } from '../exit-code.ts';
 import { EXIT_INTERRUPTED, type Interruption } from '../interruption.ts';
 import { openTraceWithProgress } from '../open-trace.ts';
@@ -47,7 +55,7 @@ export async function explain(trace: string, options: ExplainOptions, terminal: 
   const explanation = new Explanation(recording, question ?? readQuestion(asked, recording.machine().devices));
   for await (const batch of interruption.until(recording.batches())) explanation.push(batch);
   bar.clear();
-  const stoppedAt = interruption.requested ? reachedText(recording) : undefined;
+  const stoppedAt = interruption.requested ? reachedText(reachedOf(recording)) : undefined;
   const result = explanation.finish();
   const { timeBaseSeconds } = recording.statistics;
   const { data } = recordingReport(recording, explanation.assembly());

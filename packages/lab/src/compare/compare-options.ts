@@ -1,4 +1,5 @@
 import { type KernelRules, LabError, type PoolSize, type ProtectionPolicy, policies, poolSize } from 'dmalab-core';
+import type { CostProfile } from '../cost/cost-profile.ts';
 import type { RecordedDevice } from '../replay/recorded-machine.ts';
 import { POOL_SLOTS_MAX } from './candidate-pools.ts';
 import { nearestName } from './nearest-name.ts';
@@ -12,6 +13,8 @@ export interface CompareOptions {
   readonly devices?: string | undefined;
   /** `SLOTS[,AREAS]`: the bounce pool of the what-if rows; default the recorded one. */
   readonly pool?: string | undefined;
+  /** What operations cost; without it the rows have neither cost nor exposure. */
+  readonly profile?: CostProfile | undefined;
 }
 
 /**

@@ -1,8 +1,10 @@
+import type { PropertyName } from 'dmalab-core';
 import type { DataLevel } from 'dmalab-trace';
 import type { RecordingFacts } from '../replay/recording-facts.ts';
+import type { RowCost, RowWork } from './row-cost.ts';
 
 /** Version of the object below; it changes when a field changes its meaning or goes away. */
-export const COMPARE_RESULT_VERSION = 1;
+export const COMPARE_RESULT_VERSION = 2;
 
 /**
  * Where a number comes from: `recorded` counted in the trace, `replay` counted by the engine, `model` depends on modelled
@@ -37,6 +39,8 @@ export interface CompareResult {
   /** What was mapped, whatever the policy: all devices together, then each in the order of `devices`. */
   readonly mappings: MappingSizes;
   readonly mappingsByDevice: readonly MappingSizes[];
+  /** Name of the cost profile, null without one. */
+  readonly profile: string | null;
   /** `as-recorded` first. */
   readonly rows: readonly CompareRow[];
 }
@@ -135,6 +139,14 @@ export interface CompareRow {
   /** `as-recorded` or the name of a policy. */
   readonly policy: string;
   readonly summary: string;
+  /** Where the policy exists in the world; null in the row as-recorded. */
+  readonly status: string | null;
+  /** Properties that the policy is held to, null in the row as-recorded: what it promises, not what this trace shows. */
+  readonly promises: readonly PropertyName[] | null;
+  /** Work of the chosen devices in the quantities that profiles price; null without a cost profile. */
+  readonly work: RowWork | null;
+  /** Its price; null without a cost profile. */
+  readonly cost: RowCost | null;
   /** All devices together. */
   readonly total: RowFigures;
   /** In the order of the result's `devices`. */

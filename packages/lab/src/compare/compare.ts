@@ -1,5 +1,6 @@
 import { FIRST_DOMAIN_ID, LabError, type ProtectionPolicy } from 'dmalab-core';
 import { EventKind } from 'dmalab-trace';
+import type { CostProfile } from '../cost/cost-profile.ts';
 import { type RecordedDevice, type RecordedMachine, recordedPolicy } from '../replay/recorded-machine.ts';
 import type { Recording } from '../replay/recording.ts';
 import { recordingFacts } from '../replay/recording-facts.ts';
@@ -17,6 +18,7 @@ import {
 import { Comparer } from './comparer.ts';
 import { Counter, type CounterTable } from './counters.ts';
 import { PolicyRow } from './policy-row.ts';
+import { rowCost, rowWork } from './row-cost.ts';
 import { mappingSizes, rowFigures } from './row-figures.ts';
 import { everyRow, type RowShare } from './row-share.ts';
 import { type RowPool, recordedPool, whatIfPool, withPool } from './what-if-machine.ts';
@@ -33,7 +35,19 @@ export const AS_RECORDED = 'as-recorded';
 export async function compareRecording(recording: Recording, options: CompareOptions = {}): Promise<CompareResult> {
   const comparison = new Comparison(recording, options);
   for await (const batch of recording.batches()) comparison.comparer.push(batch);
-  return comparison.finish();
+  return priceComparison(comparison.finish(), options.profile);
+}
+
+/** The result with the work of its rows priced. */
+export function priceComparison(result: CompareResult, profile: CostProfile | undefined): CompareResult {
+  if (profile === undefined) return result;
+  const recorded = result.rows.find(({ policy }) => policy === AS_RECORDED)?.work ?? undefined;
+  const rows = result.rows.map((row): CompareRow => {
+    if (row.work === null) return row;
+    const lowerBound = row.total.copied.in.lowerBound === true;
+    return { ...row, cost: rowCost(row.work, row.policy === AS_RECORDED ? undefined : recorded, lowerBound, profile) };
+  });
+  return { ...result, rows };
 }
 
 /** A comparison in the making, for callers that read the batches themselves. */
@@ -46,6 +60,7 @@ export class Comparison {
   private readonly flushesGiven: boolean;
   private readonly pool: RowPool;
   private readonly hasRecordedRow: boolean;
+  private readonly policies: readonly ProtectionPolicy[];
 
   /** @param shareOf  which of the rows this comparison replays, of those that the options ask for; default all */
   constructor(recording: Recording, options: CompareOptions = {}, shareOf: (policies: readonly ProtectionPolicy[]) => RowShare = everyRow) {
@@ -59,17 +74,21 @@ export class Comparison {
     this.chosen = chooseDevices(options.devices, this.machine.devices);
     const names = new Set([...this.chosen].map((index) => this.machine.devices[index].name));
     this.flushesGiven = showsFlushes(recording, this.machine);
+    const { profile } = options;
     const share = shareOf(choosePolicies(options.policies));
     this.hasRecordedRow = share.hasRecordedRow;
+    this.policies = share.policies;
     const rows = share.policies.map((policy) => {
       const machine = withPool(
         recording.machine((device) => (names.has(device.name) ? policy : undefined)),
         this.pool,
       );
-      return isUserPolicy(policy) ? userPolicyRow(policy, machine) : new PolicyRow(policy.name, policy.summary, machine, false);
+      return isUserPolicy(policy)
+        ? userPolicyRow(policy, machine, profile)
+        : new PolicyRow(policy.name, policy.summary, machine, false, profile);
     });
     if (share.hasRecordedRow)
-      rows.unshift(new PolicyRow(AS_RECORDED, 'every device in its recorded mode', this.machine, this.flushesGiven));
+      rows.unshift(new PolicyRow(AS_RECORDED, 'every device in its recorded mode', this.machine, this.flushesGiven, profile));
     this.comparer = new Comparer(rows, this.machine, recording.names, {
       hasRecordedRow: share.hasRecordedRow,
       recordedPool: recorded.parameters.swiotlb,
@@ -99,11 +118,21 @@ export class Comparison {
         loss,
       ),
       mappingsByDevice: deviceIndexes.map((index) => mappingSizes(comparer.sizes, [index], loss)),
+      profile: this.options.profile?.name ?? null,
       rows: comparer.rows.map((row, index): CompareRow => {
         const isRecorded = this.hasRecordedRow && index === 0;
         const modelled = row.isLazy && !(isRecorded && this.flushesGiven);
+        const policy = isRecorded ? undefined : this.policies[index - (this.hasRecordedRow ? 1 : 0)];
         const figures = rowFigures(context, row, isRecorded ? comparer.recorded.counters : undefined, modelled);
-        return { policy: row.name, summary: row.summary, ...figures };
+        return {
+          policy: row.name,
+          summary: row.summary,
+          status: policy?.status ?? null,
+          promises: policy?.promises ?? null,
+          work: rowWork(row, this.chosen),
+          cost: null,
+          ...figures,
+        };
       }),
     };
   }

@@ -1,13 +1,12 @@
 import { DMA_MAPPING_ERROR, type DmaApi, type DmaDevice, FlushCause, Machine, Observed, PAGE_SIZE, SlotOutcome } from 'dmalab-core';
-import { ExposureAuditor, type ExposureOptions } from '../exposure/exposure-auditor.ts';
-import { MappedMemory } from '../exposure/exposure-class.ts';
+import type { CostProfile } from '../cost/cost-profile.ts';
 import { RecordedCall } from '../replay/call-records.ts';
 import { grownColumn } from '../replay/grown-column.ts';
-import type { ObservationConsumer } from '../replay/observation-consumer.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { CandidatePools } from './candidate-pools.ts';
 import { Counter, CounterTable } from './counters.ts';
 import { isStreamingMap, type ReplayCall } from './replay-call.ts';
+import { RowMeasures } from './row-measures.ts';
 import { SegmentStore } from './segment-store.ts';
 
 /** What became of a mapping of the recording in this row. */
@@ -41,14 +40,13 @@ export class PolicyRow {
   readonly tablePagesPeak: Float64Array;
   tablePagesTotal: number;
   tablePagesTotalPeak: number;
-  /** What the devices could reach; undefined as long as nobody asks. */
-  exposure: ExposureAuditor | undefined;
+  /** Undefined without a cost profile: then the row only counts. */
+  readonly measures: RowMeasures | undefined;
   /** Pools of other sizes; undefined as long as nothing was bounced. */
   candidates: CandidatePools | undefined;
   /** Flush timers fire when the trace says so instead of in modelled time. */
   private readonly flushesGiven: boolean;
   private readonly dma: DmaApi;
-  private readonly consumers: ObservationConsumer[];
   private readonly segments: SegmentStore = new SegmentStore();
   private readonly domainOfId: Int32Array;
   private readonly ownerOfNobody: number;
@@ -69,19 +67,14 @@ export class PolicyRow {
   private callAddressesFailed = false;
   private callRingFull = false;
 
-  constructor(
-    name: string,
-    summary: string,
-    recorded: RecordedMachine,
-    flushesGiven: boolean,
-    consumers: readonly ObservationConsumer[] = [],
-  ) {
-    this.consumers = [...consumers];
+  /** @param profile  the row also measures, with this profile's latencies and cache geometry; undefined: it only counts */
+  constructor(name: string, summary: string, recorded: RecordedMachine, flushesGiven: boolean, profile: CostProfile | undefined) {
     this.name = name;
     this.summary = summary;
     this.flushesGiven = flushesGiven;
     this.machine = new Machine(recorded.parameters);
     this.dma = this.machine.dma;
+    this.measures = profile === undefined ? undefined : new RowMeasures(this.machine, profile, this.segments);
     const devices = this.machine.devices.length;
     const domains = this.machine.domains.length;
     this.counters = new CounterTable(devices + domains + 1);
@@ -94,14 +87,6 @@ export class PolicyRow {
     this.tablePagesTotalPeak = domains;
     this.domainOfId = new Int32Array(2 ** 16).fill(-1);
     for (const { id, index } of this.machine.domains) this.domainOfId[id] = index;
-  }
-
-  /** From now on, before the first call, follows what the devices can reach. */
-  audit(options: ExposureOptions = {}): ExposureAuditor {
-    const auditor = new ExposureAuditor(this.machine, options);
-    this.exposure = auditor;
-    this.consumers.push(auditor);
-    return auditor;
   }
 
   /** Whether some device's domain flushes lazily. */
@@ -124,7 +109,7 @@ export class PolicyRow {
     else machine.advanceTo(Math.max(observations.nowNs, call.timeNs));
     this.callRingFull = false;
     this.count(Phase.UNMAP, call.device);
-    this.exposure?.callBegins(call.line, observations.nowNs);
+    this.measures?.callBegins(call.line, observations.nowNs);
     switch (call.kind) {
       case RecordedCall.MAP_PAGE:
       case RecordedCall.MAP_SG:
@@ -191,8 +176,7 @@ export class PolicyRow {
       this.segmentCount[mapping] = segmentCount;
       this.rangeCount[mapping] = count;
       this.held[mapping] = holds ? 1 : 0;
-      if (mapped)
-        this.exposure?.mappingMade(device, mapping, memoryOf(call.kind), this.segments.dmaAddr, this.segments.bytes, block, segmentCount);
+      if (mapped) this.measures?.mappingMade(device, mapping, call.kind, block, segmentCount);
       return;
     }
     if (mapped) {
@@ -216,7 +200,7 @@ export class PolicyRow {
       counters.add(device, Counter.SKIPPED_UNMAPS, 1);
     } else {
       counters.add(device, call.kind as Counter, 1);
-      this.exposure?.mappingEnds(mapping);
+      this.measures?.mappingEnds(device, mapping, block, this.segmentCount[mapping]);
       this.runUnmap(call, call.kind, block, this.segmentCount[mapping], call.bytes);
     }
     if (this.held[mapping] === 1) this.candidates!.release(this.machine.devices[device], block, this.rangeCount[mapping]);
@@ -470,7 +454,7 @@ export class PolicyRow {
           break;
       }
     }
-    for (const consumer of this.consumers) consumer.observe(log);
+    this.measures?.observe(log);
     log.clear();
   }
 
@@ -492,13 +476,8 @@ export class PolicyRow {
     for (let mapping = 0; mapping < this.state.length; mapping++) {
       if (this.state[mapping] === MappingState.MAPPED) this.counters.add(deviceOf[mapping], Counter.LEFT_OPEN, 1);
     }
-    this.exposure?.finish(timeNs);
+    this.measures?.exposure.finish(timeNs);
   }
-}
-
-function memoryOf(kind: RecordedCall): MappedMemory {
-  if (kind === RecordedCall.ALLOC) return MappedMemory.COHERENT;
-  return kind === RecordedCall.MAP_RESOURCE ? MappedMemory.RESOURCE : MappedMemory.STREAMING;
 }
 
 /** Kind of the call that ends a mapping made by `kind`. */

@@ -1,6 +1,7 @@
 import { LabError } from 'dmalab-core';
 import { PolicyRow } from '../compare/policy-row.ts';
 import type { ReplayCall } from '../compare/replay-call.ts';
+import type { CostProfile } from '../cost/cost-profile.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { thrownLine, thrownText } from './thrown.ts';
 import type { UserPolicy } from './user-policy.ts';
@@ -10,9 +11,9 @@ import type { UserPolicy } from './user-policy.ts';
  *
  * @throws LabError POL010 when no machine can be built with its steps
  */
-export function userPolicyRow(policy: UserPolicy, machine: RecordedMachine): PolicyRow {
+export function userPolicyRow(policy: UserPolicy, machine: RecordedMachine, profile: CostProfile | undefined): PolicyRow {
   try {
-    return new UserPolicyRow(policy, machine);
+    return new UserPolicyRow(policy, machine, profile);
   } catch (error) {
     throw refused(error, policy, 0);
   }
@@ -22,8 +23,8 @@ export function userPolicyRow(policy: UserPolicy, machine: RecordedMachine): Pol
 class UserPolicyRow extends PolicyRow {
   private readonly policy: UserPolicy;
 
-  constructor(policy: UserPolicy, machine: RecordedMachine) {
-    super(policy.name, policy.summary, machine, false);
+  constructor(policy: UserPolicy, machine: RecordedMachine, profile: CostProfile | undefined) {
+    super(policy.name, policy.summary, machine, false, profile);
     this.policy = policy;
   }
 

@@ -3,9 +3,11 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { LabError } from 'dmalab-core';
+import { priceComparison } from '../compare/compare.ts';
 import type { CompareResult } from '../compare/compare-result.ts';
 import { printable } from '../compare/printable.ts';
 import { joinShares } from '../compare/row-share.ts';
+import type { CostProfile } from '../cost/cost-profile.ts';
 import type { RecordingProgress } from '../replay/recording.ts';
 import { isPolicyFile } from '../user-policy/load-policy-file.ts';
 import { BatchLimit } from './batch-limit.ts';
@@ -26,6 +28,7 @@ export interface CompareOnThreadsOptions {
   readonly policies?: readonly string[] | undefined;
   readonly devices?: string | undefined;
   readonly pool?: string | undefined;
+  readonly profile?: CostProfile | undefined;
   /** Threads, at least 1 and at most one per row; default one for each processor. */
   readonly threads?: number | undefined;
   readonly onProgress?: ((progress: RecordingProgress) => void) | undefined;
@@ -78,7 +81,7 @@ class ThreadedComparison {
   private fail!: (error: unknown) => void;
 
   constructor(path: string, options: CompareOnThreadsOptions) {
-    const { machine, policies, devices, pool, signal } = options;
+    const { machine, policies, devices, pool, profile, signal } = options;
     this.options = options;
     this.hasFile = policies?.some(isPolicyFile) ?? false;
     const rows = policies === undefined ? Number.POSITIVE_INFINITY : new Set(policies).size + 1;
@@ -94,7 +97,8 @@ class ThreadedComparison {
     });
     this.timer = setInterval(() => this.watchCode(), WATCH_MS);
     signal?.addEventListener('abort', this.stop);
-    for (let thread = 0; thread < threads; thread++) this.start({ path, machine, policies, devices, pool, thread, threads, limit, watch });
+    for (let thread = 0; thread < threads; thread++)
+      this.start({ path, machine, policies, devices, pool, profile, thread, threads, limit, watch });
     if (signal?.aborted === true) this.stop();
   }
 
@@ -135,13 +139,11 @@ class ThreadedComparison {
 
   private joined(): Compared {
     const [first] = this.results;
-    return {
-      result: joinShares(
-        this.results.map(({ result }) => result),
-        first.policies,
-      ),
-      reached: first.reached,
-    };
+    const result = joinShares(
+      this.results.map((share) => share.result),
+      first.policies,
+    );
+    return { result: priceComparison(result, this.options.profile), reached: first.reached };
   }
 
   /** All threads are as far as the slowest. */

@@ -29,12 +29,12 @@ try {
 }
 
 async function compareShare(): Promise<void> {
-  const { path, machine, devices, pool, thread } = task;
+  const { path, machine, devices, pool, profile, thread } = task;
   const policies = await loadPolicies();
   const show = progressPoster();
   let batches = 0;
   const recording = await openRecording(path, { machine, batchRows: BATCH_ROWS, onProgress: show });
-  const comparison = new Comparison(recording, { devices, policies, pool }, (chosen) => shareRows(chosen, task.threads)[thread]);
+  const comparison = new Comparison(recording, { devices, policies, pool, profile }, (chosen) => shareRows(chosen, task.threads)[thread]);
   const limit = new BatchLimit(task.limit);
   post({ kind: 'progress', progress: reachedOf(recording) });
   for await (const batch of recording.batches()) {

@@ -1,5 +1,6 @@
 import type { LabErrorParts } from 'dmalab-core';
 import type { CompareResult } from '../compare/compare-result.ts';
+import type { CostProfile } from '../cost/cost-profile.ts';
 import type { RecordingProgress } from '../replay/recording.ts';
 
 /** What a thread of a comparison is told at its start. */
@@ -10,6 +11,7 @@ export interface CompareTask {
   readonly policies: readonly string[] | undefined;
   readonly devices: string | undefined;
   readonly pool: string | undefined;
+  readonly profile: CostProfile | undefined;
   /** Which of how many threads. */
   readonly thread: number;
   readonly threads: number;
