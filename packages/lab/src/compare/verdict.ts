@@ -1,0 +1,116 @@
+/**
+ * The verdict of a comparison in words, made once for all outputs: what the cheapest policy without a gap costs beside the
+ * machine as recorded, against whom that is not decided, and what cheaper policies give up.
+ */
+import type { PropertyName } from 'dmalab-core';
+import type { CostProfile } from '../cost/cost-profile.ts';
+import type { PairedDifference } from '../cost/paired-difference.ts';
+import { type CostRanking, rankRows } from '../cost/rank-rows.ts';
+import { AS_RECORDED } from './compare.ts';
+import type { CompareResult, CompareRow } from './compare-result.ts';
+
+/** Every property that a policy can promise. */
+const ALL_PROPERTIES: readonly PropertyName[] = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6'];
+const NS_PER_US = 1000;
+/** Names of exceptions that a sentence lists. */
+const NAMED_MAX = 2;
+
+/** Policies by what they promise, each group cheapest first at the stated constants. */
+export interface CompareGroups {
+  /** Promise every property. */
+  readonly complete: readonly CompareRow[];
+  /** Give something up. */
+  readonly partial: readonly CompareRow[];
+  /** Which row of the first group is cheapest, and how clearly; null when no row of it has a price. */
+  readonly ranking: CostRanking | null;
+}
+
+/** Properties that a row's policy does not promise; empty for as-recorded. */
+export function givenUp(row: CompareRow): PropertyName[] {
+  const { promises } = row;
+  return promises === null ? [] : ALL_PROPERTIES.filter((property) => !promises.includes(property));
+}
+
+/** Groups the what-if rows and ranks the first group in pairs. */
+export function compareGroups(result: CompareResult, profile: CostProfile | undefined): CompareGroups {
+  const whatIf = result.rows.filter(({ policy }) => policy !== AS_RECORDED);
+  const ordered = whatIf.toSorted((a, b) => costOf(a) - costOf(b));
+  const complete = ordered.filter((row) => givenUp(row).length === 0);
+  const costed = complete.flatMap(({ policy, work }) => (work === null ? [] : [{ name: policy, charges: work.charges }]));
+  return {
+    complete,
+    partial: ordered.filter((row) => givenUp(row).length > 0),
+    ranking: profile === undefined || costed.length === 0 ? null : rankRows(costed, profile),
+  };
+}
+
+/** The verdict: two or three sentences in one text. */
+export function compareVerdict(result: CompareResult, groups: CompareGroups): string {
+  const { complete, ranking } = groups;
+  const best = complete.find(({ policy }) => policy === ranking?.cheapest);
+  if (best === undefined || ranking === null) return 'No policy of this comparison promises P1 to P6 and has a price.';
+  const sentences = [`${best.policy} promises P1 to P6 and takes ${differenceText(best)} (${best.status}).`];
+  const versus = rivalsText(ranking);
+  if (versus !== '') sentences.push(versus);
+  const trade = tradeText(groups);
+  if (trade !== '') sentences.push(trade);
+  return sentences.join(' ');
+}
+
+/** How a row compares with the machine as recorded, per pair and over all constants. */
+function differenceText(row: CompareRow): string {
+  const versus = row.cost?.versusRecorded;
+  const pairs = row.work?.pairs ?? 0;
+  if (versus === undefined || versus === null || versus.low === null || versus.high === null || pairs === 0) return 'a time that is not known';
+  switch (versus.relation) {
+    case 'equal within 1 %':
+      return 'as much CPU time as recorded, within 1 %';
+    case 'less':
+      return `${usRange(-versus.high, -versus.low, pairs)} less CPU time per pair than as recorded`;
+    case 'more':
+      return `${usRange(versus.low, versus.high, pairs)} more CPU time per pair than as recorded`;
+    case 'undecided':
+      return `from ${us(-versus.low / pairs)} us less to ${us(versus.high / pairs)} us more CPU time per pair than as recorded: not decided, ${dominantText(versus)} decides`;
+  }
+}
+
+function dominantText({ dominant }: PairedDifference): string {
+  if (dominant === 'copyState') return 'the cache state of the copies';
+  return dominant === null ? 'no constant' : `the constant ${dominant}`;
+}
+
+/** Rows of the same group that the cheapest one does not beat for all constants. */
+function rivalsText(ranking: CostRanking): string {
+  const equals = ranking.equals.map(({ name }) => name);
+  const undecided = ranking.exceptions.map(({ name }) => name);
+  const parts: string[] = [];
+  if (equals.length > 0) parts.push(`${named(equals)} cost${equals.length === 1 ? 's' : ''} the same`);
+  if (undecided.length > 0) parts.push(`against ${named(undecided)} it depends on the constants`);
+  if (parts.length === 0) return 'Cheapest of its group for all constants.';
+  return `Cheapest of its group at the stated constants; ${parts.join(', ')}.`;
+}
+
+/** What the cheapest of the others saves and gives up. */
+function tradeText({ partial }: CompareGroups): string {
+  const cheapest = partial.find((row) => row.cost?.versusRecorded?.relation === 'less');
+  if (cheapest === undefined) return '';
+  return `${cheapest.policy} is cheaper still and gives up ${givenUp(cheapest).join(' ')}.`;
+}
+
+function named(names: readonly string[]): string {
+  const shown = names.slice(0, NAMED_MAX).join(' and ');
+  return names.length > NAMED_MAX ? `${names.slice(0, NAMED_MAX).join(', ')} and ${names.length - NAMED_MAX} more` : shown;
+}
+
+function usRange(lowNs: number, highNs: number, pairs: number): string {
+  return `${us(lowNs / pairs)}-${us(highNs / pairs)} us`;
+}
+
+function us(ns: number): string {
+  return (ns / NS_PER_US).toPrecision(3);
+}
+
+/** Rows without a price come last. */
+function costOf(row: CompareRow): number {
+  return row.cost?.total.total.value ?? Number.POSITIVE_INFINITY;
+}
