@@ -64,6 +64,10 @@ export class RowByRow {
         return of.tablePageAlloc;
       case Observed.TABLE_FREED:
         return of.tablePageFree;
+      case Observed.SHADOW_TAKEN:
+        return of.lock + of.iovaCacheAlloc;
+      case Observed.SHADOW_RETURNED:
+        return of.lock + of.iovaCacheFree;
       default:
         return 0;
     }
