@@ -1,4 +1,4 @@
-import { bounceStrict, lazy, type ObservationLog, Prng, type ProtectionPolicy, passthrough, strict } from 'dmalab-core';
+import { bounceStrict, lazy, type ObservationLog, Prng, type ProtectionPolicy, policies, strict } from 'dmalab-core';
 import { describe, expect, it } from 'vitest';
 import { changedProfile } from '../testing/changed-profile.ts';
 import { DrivenMachine } from '../testing/driven-machine.ts';
