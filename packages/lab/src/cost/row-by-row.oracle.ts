@@ -27,7 +27,7 @@ export class RowByRow {
     switch (log.kind[row]) {
       case Observed.CALL_BEGUN:
         this.busyCalls.add(cpu);
-        if (a === 8) return 0;
+        if (a >= 8) return 0;
         return a === 1 || a === 3 || a === 5 || a === 7 ? of.unmapCall : of.mapCall;
       case Observed.CALL_ENDED:
         this.busyCalls.delete(cpu);
