@@ -1,4 +1,4 @@
-import { bounceStrict, lazy, type ObservationLog, Prng, type ProtectionPolicy, passthrough, strict } from 'dmalab-core';
+import { bounceStrict, lazy, type ObservationLog, Prng, type ProtectionPolicy, policies, strict } from 'dmalab-core';
 import { describe, expect, it } from 'vitest';
 import { changedProfile } from '../testing/changed-profile.ts';
 import { DrivenMachine } from '../testing/driven-machine.ts';
@@ -15,7 +15,6 @@ import { StepPrice } from './step-price.ts';
 
 const vtdBare = readProfile('vtd-bare');
 const CALLS = 600;
-const POLICIES = [passthrough, strict, lazy, bounceStrict];
 
 /** The charges of two devices under a policy, and whoever else looks at the log. */
 function chargesOf(policy: ProtectionPolicy, seed: number, observe: (log: ObservationLog) => void = () => {}): Charges {
@@ -67,7 +66,7 @@ function fixedProfile(profile: CostProfile, values: Values): CostProfile {
 }
 
 describe('quantities priced at once', () => {
-  it.each(POLICIES.map((policy) => [policy.name, policy] as const))('%s: as much as its observations one by one', (_, policy) => {
+  it.each(policies.map((policy) => [policy.name, policy] as const))('%s: as much as its observations one by one', (_, policy) => {
     const prng = new Prng(11);
     for (let seed = 1; seed <= 4; seed++) {
       const values = sample(vtdBare, prng);
@@ -84,7 +83,7 @@ describe('quantities priced at once', () => {
 
   it.each(profileNames())('%s: the parts add up to the total', (name) => {
     const profile = readProfile(name);
-    for (const policy of POLICIES) {
+    for (const policy of policies) {
       const { total, split } = priceCharges(chargesOf(policy, 5), profile);
       for (const end of ['low', 'value', 'high'] as const) {
         expect(total[end]).toBe(COST_PARTS.reduce((sum, part) => sum + split[part][end]!, 0));
@@ -220,7 +219,7 @@ describe('a ranking', () => {
 });
 
 describe('prices of steps', () => {
-  it.each(POLICIES.map((policy) => [policy.name, policy] as const))('%s: add up to the total', (_, policy) => {
+  it.each(policies.map((policy) => [policy.name, policy] as const))('%s: add up to the total', (_, policy) => {
     const step = StepPrice.of(vtdBare, 2)!;
     let ns = 0;
     const charges = chargesOf(policy, 9, (log) => {

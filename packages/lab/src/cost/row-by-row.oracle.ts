@@ -27,7 +27,7 @@ export class RowByRow {
     switch (log.kind[row]) {
       case Observed.CALL_BEGUN:
         this.busyCalls.add(cpu);
-        if (a === 8) return 0;
+        if (a >= 8) return 0;
         return a === 1 || a === 3 || a === 5 || a === 7 ? of.unmapCall : of.mapCall;
       case Observed.CALL_ENDED:
         this.busyCalls.delete(cpu);
@@ -64,6 +64,10 @@ export class RowByRow {
         return of.tablePageAlloc;
       case Observed.TABLE_FREED:
         return of.tablePageFree;
+      case Observed.SHADOW_TAKEN:
+        return of.lock + of.iovaCacheAlloc;
+      case Observed.SHADOW_RETURNED:
+        return of.lock + of.iovaCacheFree;
       default:
         return 0;
     }
