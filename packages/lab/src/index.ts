@@ -3,6 +3,8 @@ export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
 export * from './exposure/exposure-auditor.ts';
 export * from './exposure/exposure-class.ts';
+export * from './exposure/exposure-figures.ts';
+export * from './exposure/time-series.ts';
 export * from './replay/call-assembler.ts';
 export * from './replay/observation-consumer.ts';
 export * from './replay/recorded-machine.ts';
