@@ -19,6 +19,8 @@ export { faultReasonText } from './explain/fault-reasons.ts';
 export { HandleSearch } from './explain/handle-search.ts';
 export * from './exposure/exposure-auditor.ts';
 export * from './exposure/exposure-class.ts';
+export * from './exposure/exposure-figures.ts';
+export * from './exposure/time-series.ts';
 export * from './replay/call-assembler.ts';
 export * from './replay/observation-consumer.ts';
 export * from './replay/recorded-machine.ts';

@@ -12,7 +12,21 @@ export const COMPARE_RESULT_VERSION = 2;
  */
 export type FigureBasis = 'recorded' | 'replay' | 'model' | 'given' | 'inferred';
 
-export type FigureUnit = 'calls' | 'ranges' | 'bytes' | 'operations' | 'pages' | 'slots' | 'descriptors' | 'flushes' | 'entries' | 'ratio';
+export type FigureUnit =
+  | 'calls'
+  | 'ranges'
+  | 'bytes'
+  | 'operations'
+  | 'pages'
+  | 'slots'
+  | 'descriptors'
+  | 'flushes'
+  | 'entries'
+  | 'ratio'
+  | 'byte-seconds'
+  | 'ns'
+  | 'windows'
+  | 'mappings';
 
 /** A number that knows what it is. */
 export interface Figure {

@@ -123,6 +123,7 @@ export class ExposureAuditor implements ObservationConsumer {
       this.claims = grownColumn(this.claims, new Int32Array(length).fill(NONE));
     }
     this.reuses.beginMapping();
+    this.meter.activate(device, this.nowNs);
     let newest = NONE;
     for (let row = first; row < first + count; row++) {
       const length = memory === MappedMemory.COHERENT ? roundUp(bytes[row], PAGE_SIZE) : bytes[row];
@@ -153,7 +154,7 @@ export class ExposureAuditor implements ObservationConsumer {
     this.advance(timeNs);
     this.settle();
     const { pages } = this;
-    for (let device = 0; device < this.isTranslated.length; device++) this.meter.finish(device, this.nowNs);
+    this.meter.finish(this.nowNs);
     this.call += 1;
     for (const { stale } of this.domains) stale.endAll(Number.POSITIVE_INFINITY, (row) => this.closePage(stale, row));
     pages.eachView((page, view) => this.coLocations.end(pages, page, view, this.nowNs));

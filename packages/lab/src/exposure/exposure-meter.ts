@@ -18,10 +18,15 @@ export function reachCode(read: Reach, write: Reach, either: Reach, inPool: bool
 /**
  * Bytes that each device can reach, by measure and kind of access: now, at most, and over time.
  *
+ * All devices together that have made a mapping count as one more device, `all`: functions that only stand in a domain
+ * with others and never do anything would swamp them. Bytes that two devices reach count twice there.
+ *
  * Peaks are taken when `settle` is called, so that what holds only inside a call does not count. Byte-seconds are exact
  * products of integers, summed up in doubles.
  */
 export class ExposureMeter {
+  /** Index of all devices together. */
+  readonly all: number;
   /** By device, kind of access and measure. */
   private readonly now: Float64Array<ArrayBuffer>;
   private readonly peak: Float64Array<ArrayBuffer>;
@@ -33,15 +38,19 @@ export class ExposureMeter {
   private readonly changed: Int32Array;
   private readonly isChanged: Uint8Array;
   private changedCount = 0;
+  private readonly isActive: Uint8Array;
 
   constructor(devices: number) {
-    this.now = new Float64Array(devices * LANES);
-    this.peak = new Float64Array(devices * LANES);
-    this.byteNs = new Float64Array(devices * LANES);
-    this.accruedNs = new Float64Array(devices).fill(-1);
-    this.series = new Array<TimeSeries | undefined>(devices).fill(undefined);
-    this.changed = new Int32Array(devices);
-    this.isChanged = new Uint8Array(devices);
+    const counted = devices + 1;
+    this.all = devices;
+    this.now = new Float64Array(counted * LANES);
+    this.peak = new Float64Array(counted * LANES);
+    this.byteNs = new Float64Array(counted * LANES);
+    this.accruedNs = new Float64Array(counted).fill(-1);
+    this.series = new Array<TimeSeries | undefined>(counted).fill(undefined);
+    this.changed = new Int32Array(counted);
+    this.isChanged = new Uint8Array(counted);
+    this.isActive = new Uint8Array(devices);
   }
 
   bytesNow(device: number, access: AccessKind, measure: ExposureMeasure): number {
@@ -64,12 +73,20 @@ export class ExposureMeter {
 
   /** Adds (`sign` 1) or takes away (-1) a page with this reach code and these bytes by class, `parts[first ...]`. */
   add(device: number, code: number, parts: Uint16Array, first: number, sign: number, timeNs: number): void {
-    if (this.isChanged[device] === 0) {
-      this.isChanged[device] = 1;
-      this.changed[this.changedCount] = device;
-      this.changedCount += 1;
-      this.accrue(device, timeNs);
-    }
+    this.addTo(device, code, parts, first, sign, timeNs);
+    if (this.isActive[device] === 1) this.addTo(this.all, code, parts, first, sign, timeNs);
+  }
+
+  /** The device has made a mapping: from here on it counts among all devices. */
+  activate(device: number, timeNs: number): void {
+    if (this.isActive[device] === 1) return;
+    this.isActive[device] = 1;
+    this.change(this.all, timeNs);
+    for (let lane = 0; lane < LANES; lane++) this.now[this.all * LANES + lane] += this.now[device * LANES + lane];
+  }
+
+  private addTo(device: number, code: number, parts: Uint16Array, first: number, sign: number, timeNs: number): void {
+    this.change(device, timeNs);
     const { now } = this;
     const rest = sign * parts[first + REST];
     const other = sign * parts[first + ExposureMeasure.OTHER_DEVICE];
@@ -95,6 +112,15 @@ export class ExposureMeter {
     }
   }
 
+  /** The bytes of a device are about to change. */
+  private change(device: number, timeNs: number): void {
+    if (this.isChanged[device] === 1) return;
+    this.isChanged[device] = 1;
+    this.changed[this.changedCount] = device;
+    this.changedCount += 1;
+    this.accrue(device, timeNs);
+  }
+
   /** What holds now may be a peak. */
   settle(timeNs: number): void {
     for (let index = 0; index < this.changedCount; index++) {
@@ -107,9 +133,9 @@ export class ExposureMeter {
     this.changedCount = 0;
   }
 
-  /** Brings the byte-seconds of a device up to `timeNs`. */
-  finish(device: number, timeNs: number): void {
-    if (this.series[device] !== undefined) this.accrue(device, timeNs);
+  /** Brings all byte-seconds up to `timeNs`. */
+  finish(timeNs: number): void {
+    for (let device = 0; device < this.series.length; device++) if (this.series[device] !== undefined) this.accrue(device, timeNs);
   }
 
   private accrue(device: number, timeNs: number): void {

@@ -6,8 +6,8 @@ const FIRST_BUCKET_NS = 1000;
 /** One bucket for plots. */
 export interface TimeSeriesBucket {
   readonly startNs: number;
-  readonly bytesMean: readonly number[];
-  readonly bytesMax: readonly number[];
+  readonly mean: readonly number[];
+  readonly max: readonly number[];
 }
 
 /**
@@ -61,8 +61,8 @@ export class TimeSeries {
       const row = bucket * lanes;
       return {
         startNs: start,
-        bytesMean: Array.from(sums.subarray(row, row + lanes), (sum) => sum / ns),
-        bytesMax: [...peaks.subarray(row, row + lanes)],
+        mean: Array.from(sums.subarray(row, row + lanes), (sum) => sum / ns),
+        max: [...peaks.subarray(row, row + lanes)],
       };
     });
   }
