@@ -18,6 +18,8 @@ const TRACE = 'kernel trace as text, plain or gzip; - for standard input';
 const MACHINE = 'machine description; default: X.machine.json beside X.trace.gz';
 /** Codes of errors that lie in the input: trace, machine description, cost profile, a trace that has no calls. Others are wrong usage. */
 const UNREADABLE = /^(TRC|MCH|CMP005|PRF(?!007))/;
+/** Code of an error that lies in the machine this runs on. */
+const THREAD_LOST = 'CMP006';
 /** A person at a terminal is told how long the work took from here on; a pipe never is, so that its bytes repeat. */
 const TOLD_SECONDS = 1;
 /** Indentation of continuation lines of an error: under the texts after its labels. */
@@ -66,7 +68,10 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .argument('<TRACE>', TRACE)
     .option('--machine <file>', MACHINE)
     .option('--device <list>', 'devices that get the policies: untrusted, all, or addresses like 01:00.0,02:00.0', 'all')
-    .option('--policy <list>', `policies to compare, of ${policies.map(({ name }) => name).join(',')} (default: all)`)
+    .option(
+      '--policy <list>',
+      `policies to compare, of ${policies.map(({ name }) => name).join(',')}, or files of your own (default: all of these)`,
+    )
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
     .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
     .option('--by-device', 'a row for each device under each policy')
@@ -80,6 +85,7 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
         'dmalab compare dock.trace.gz',
         'dmalab compare dock.trace.gz --device untrusted --by-device',
         'dmalab compare dock.trace.gz --policy bounce-strict --pool 1024,4',
+        'dmalab compare dock.trace.gz --policy strict,./mine.js',
         'zcat dock.trace.gz | dmalab compare - --machine dock.machine.json',
       ]),
     )
@@ -190,6 +196,7 @@ function failed(error: unknown, terminal: Terminal): number {
         .split('\n')
         .flatMap((line) => wrapped(line, terminal.columns, ERROR_INDENT)),
     );
+    if (error.code === THREAD_LOST) return ExitCode.INTERNAL_ERROR;
     return UNREADABLE.test(error.code) ? ExitCode.UNREADABLE_INPUT : ExitCode.WRONG_USAGE;
   }
   throw error;

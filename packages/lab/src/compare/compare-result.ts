@@ -6,6 +6,9 @@ import type { RowCost, RowWork } from './row-cost.ts';
 /** Version of the object below; it changes when a field changes its meaning or goes away. */
 export const COMPARE_RESULT_VERSION = 2;
 
+/** Name of the row of the machine as it was. */
+export const AS_RECORDED = 'as-recorded';
+
 /**
  * Where a number comes from: `recorded` counted in the trace, `replay` counted by the engine, `model` depends on modelled
  * timer moments, `given` set by the user or taken over unchecked, `inferred` filled in by a rule.

@@ -8,6 +8,7 @@ import { isUserPolicy } from '../user-policy/user-policy.ts';
 import { userPolicyRow } from '../user-policy/user-policy-row.ts';
 import { type CompareOptions, chooseDevices, choosePolicies, choosePool } from './compare-options.ts';
 import {
+  AS_RECORDED,
   COMPARE_RESULT_VERSION,
   type CompareData,
   type CompareDevice,
@@ -22,9 +23,6 @@ import { rowCost, rowWork } from './row-cost.ts';
 import { mappingSizes, rowFigures } from './row-figures.ts';
 import { everyRow, type RowShare } from './row-share.ts';
 import { type RowPool, recordedPool, whatIfPool, withPool } from './what-if-machine.ts';
-
-/** Name of the row of the machine as it was. */
-export const AS_RECORDED = 'as-recorded';
 
 /**
  * Replays a recording under several policies and counts what each does.

@@ -1,4 +1,5 @@
 import { type DmaStep, LabError, policies } from 'dmalab-core';
+import { AS_RECORDED } from '../compare/compare-result.ts';
 import { nearestName } from '../compare/nearest-name.ts';
 import { printable } from '../compare/printable.ts';
 import { checkSteps, LIST_NAMES, type ListName, readSteps } from './step-lists.ts';
@@ -22,7 +23,7 @@ export function readPolicy(exported: unknown, source: PolicySource, taken: reado
   const { file } = source;
   const fields = readFields(exported, file);
   const name = textField(fields, 'name', file, NAME, 'lower case letters, digits and dashes, at most 30, a letter first');
-  if (taken.includes(name) || policies.some((policy) => policy.name === name)) throw nameTaken(name, file);
+  if (name === AS_RECORDED || taken.includes(name) || policies.some((policy) => policy.name === name)) throw nameTaken(name, file);
   const translated = booleanField(fields, 'translated', file);
   const lazy = booleanField(fields, 'lazy', file);
   if (lazy && !translated) throw wrongField(file, 'lazy', 'false where translated is false', 'true');

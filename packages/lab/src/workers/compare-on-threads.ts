@@ -12,6 +12,7 @@ import type { RecordingProgress } from '../replay/recording.ts';
 import { isPolicyFile } from '../user-policy/load-policy-file.ts';
 import { BatchLimit } from './batch-limit.ts';
 import { SharedWatch } from './shared-watch.ts';
+import { threadModule } from './thread-module.ts';
 import type { CompareMessage, CompareTask } from './worker-messages.ts';
 
 /** A smaller trace is read before two threads have started. */
@@ -223,9 +224,4 @@ class ThreadedComparison {
     process.stdin.unpipe();
     void Promise.all(this.workers.map((worker) => worker.terminate())).then(tell);
   }
-}
-
-/** The thread's module: TypeScript when this one is, compiled otherwise. */
-function threadModule(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './compare-thread.ts' : './compare-thread.js', import.meta.url);
 }
