@@ -125,6 +125,10 @@ function noteLines(page: ExplainedPage, result: ExplainResult, context: ExplainR
     if (page.verdict === 'mapped') lines.push(...note('may be', otherCauses(page, life!, timeBaseSeconds)));
     lines.push(...note('in lazy mode', lazyText(page, life, timeBaseSeconds)));
   }
+  if (life?.translated === false)
+    lines.push(
+      ...note('translation', [`${shortDevice(life.device ?? '')} uses physical addresses: no unmap and no IOMMU keeps it from memory`]),
+    );
   lines.push(...note('other spaces', elsewhereTexts(page)));
   lines.push(...note('nearby', nearbyTexts(page)));
   if (page.fault !== null) lines.push(...note('clock', [clockText([page.fault])]));

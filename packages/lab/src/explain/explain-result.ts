@@ -97,6 +97,10 @@ export interface MappingLife {
   readonly unmapLine: number | null;
   /** Mapped again without an unmap in between: its end is missing. */
   readonly endNotRecorded: boolean;
+  /** Without calls: several mappings of this address were alive, and which of them the unmap ends is a guess (the oldest). */
+  readonly endGuessed: boolean;
+  /** False where the device uses physical addresses: nothing stands between it and memory. */
+  readonly translated: boolean;
   readonly invalidation: Invalidation | null;
   /** Its domain invalidates by a flush timer. */
   readonly lazy: boolean;
@@ -189,7 +193,7 @@ export interface RecordingGaps {
   readonly outcomesOnly: boolean;
   /** No invalidation was recorded. */
   readonly noDescriptors: boolean;
-  /** Mappings whose lines name no device, in API-less recordings and for paths without events. */
+  /** Mappings that have a number. */
   readonly mappings: number;
 }
 

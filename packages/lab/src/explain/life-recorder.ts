@@ -390,6 +390,7 @@ export class LifeRecorder {
     for (const { page, open } of this.watched.touchedBy(lines.v0[at], lines.v2[at])) {
       // With several candidates the one that began where the unmap begins, then the oldest.
       const life = open.find(({ dmaAddr }) => dmaAddr === lines.v0[at]) ?? open[0] ?? this.startLife(page, UNKNOWN_SPACE);
+      life.endGuessed = open.length > 1;
       life.unmapLine = lines.line[at];
       this.unmapTable(life, seq);
       this.stale.expectFlush(life, context);
@@ -401,6 +402,7 @@ export class LifeRecorder {
   private startLife(page: number, space: number): OpenLife {
     const life = newLife(page, space);
     life.lazy = space >= 0 && this.spaces.isLazy(space);
+    life.translated = space !== UNTRANSLATED;
     const watchedPage = this.watched.of(page);
     watchedPage.lives.push(life);
     watchedPage.open.push(life);
