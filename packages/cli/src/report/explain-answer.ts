@@ -35,8 +35,11 @@ function answerText(result: ExplainResult, timeBaseSeconds: number): string {
   const counts = new Map<ExplainVerdict, number>();
   for (const { verdict } of result.pages) counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
   const parts = [...counts].sort(([, a], [, b]) => b - a).map(([verdict, count]) => `${countText(count)} ${SHORT[verdict]}`);
-  const hidden = result.suppressed > 0 ? ` The kernel did not print ${countText(result.suppressed)} more messages (rate limit).` : '';
-  return `${counted(result.pages.length, 'fault')}: ${parts.join(', ')}.${hidden}`;
+  const { lines, suppressed, notUnderstood } = result.log ?? { lines: 0, suppressed: 0, notUnderstood: 0 };
+  const hidden = suppressed > 0 ? ` The kernel did not print ${counted(suppressed, 'more message')} (rate limit).` : '';
+  const odd = notUnderstood > 0 ? ` ${counted(notUnderstood, 'line')} like a fault not understood.` : '';
+  if (result.pages.length === 0) return `There is no fault in this log (${counted(lines, 'line')}).${hidden}${odd}`;
+  return `${counted(result.pages.length, 'fault')}: ${parts.join(', ')}.${hidden}${odd}`;
 }
 
 /** What became of one page or one access. */

@@ -197,12 +197,21 @@ export interface RecordingGaps {
   readonly mappings: number;
 }
 
+/** What a log had besides its faults. */
+export interface LogSummary {
+  readonly lines: number;
+  /** Messages that the kernel counted and did not print. */
+  readonly suppressed: number;
+  /** Lines that begin like a fault and are none of the known forms. */
+  readonly notUnderstood: number;
+}
+
 export interface ExplainResult {
   readonly format: 'dmalab-explain';
   readonly version: number;
   readonly recording: RecordingFacts;
   readonly gaps: RecordingGaps;
-  /** Messages of the log that the kernel counted and did not print. */
-  readonly suppressed: number;
+  /** The kernel log that was given, null without one. */
+  readonly log: LogSummary | null;
   readonly pages: readonly ExplainedPage[];
 }
