@@ -35,8 +35,11 @@ function answerText(result: ExplainResult, timeBaseSeconds: number): string {
   const counts = new Map<ExplainVerdict, number>();
   for (const { verdict } of result.pages) counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
   const parts = [...counts].sort(([, a], [, b]) => b - a).map(([verdict, count]) => `${countText(count)} ${SHORT[verdict]}`);
-  const hidden = result.suppressed > 0 ? ` The kernel did not print ${countText(result.suppressed)} more messages (rate limit).` : '';
-  return `${counted(result.pages.length, 'fault')}: ${parts.join(', ')}.${hidden}`;
+  const { lines, suppressed, notUnderstood } = result.log ?? { lines: 0, suppressed: 0, notUnderstood: 0 };
+  const hidden = suppressed > 0 ? ` The kernel did not print ${counted(suppressed, 'more message')} (rate limit).` : '';
+  const odd = notUnderstood > 0 ? ` ${counted(notUnderstood, 'line')} like a fault not understood.` : '';
+  if (result.pages.length === 0) return `There is no fault in this log (${counted(lines, 'line')}).${hidden}${odd}`;
+  return `${counted(result.pages.length, 'fault')}: ${parts.join(', ')}.${hidden}${odd}`;
 }
 
 /** What became of one page or one access. */
@@ -152,7 +155,7 @@ function mappingAnswer(page: ExplainedPage, timeBaseSeconds: number): string {
   const live = mappedNs === null || unmappedNs === null ? '' : ` (${durationText(unmappedNs - mappedNs)})`;
   const end = unmappedNs === null && !life.endNotRecorded ? 'still mapped when the trace ends' : invalidatedText(life);
   const one = page.lives.length === 1 ? 'The page was mapped only once' : `One of ${countText(page.lives.length)} mappings of the page`;
-  return `Page ${addressText(page.page!)} of ${deviceText(pageDevice(page), page.driver)}: ${what},${fromTo(life, timeBaseSeconds)}${live}; ${end}. ${one}.`;
+  return `Page ${addressText(page.page!)} of ${deviceText(pageDevice(page), page.driver)}: ${what}${fromTo(life, timeBaseSeconds)}${live}; ${end}. ${one}.`;
 }
 
 /** ` for 02:00.0 (12 times) and 03:00.0 (twice)`: who had a page, when nobody in particular was asked about. */
@@ -188,8 +191,9 @@ function stateText(page: ExplainedPage, life: MappingLife, timeBaseSeconds: numb
 }
 
 function fromTo({ mappedNs, unmappedNs }: MappingLife, timeBaseSeconds: number): string {
-  const from = mappedNs === null ? '' : ` from ${momentText(mappedNs, timeBaseSeconds)} s`;
-  return unmappedNs === null ? from : `${from} to ${momentText(unmappedNs, timeBaseSeconds)} s`;
+  if (mappedNs === null) return unmappedNs === null ? '' : `, until ${momentText(unmappedNs, timeBaseSeconds)} s`;
+  if (unmappedNs === null) return `, from ${momentText(mappedNs, timeBaseSeconds)} s`;
+  return `, ${momentText(mappedNs, timeBaseSeconds)}-${momentText(unmappedNs, timeBaseSeconds)} s`;
 }
 
 function invalidatedText({ invalidation, unmappedNs, endNotRecorded, reuses }: MappingLife): string {

@@ -1,7 +1,7 @@
 /** `dmalab explain` as text: what surrounds the answer. */
 import type { Elsewhere, ExplainedPage, ExplainResult, FaultLine, MappingLife, Neighbour } from 'dmalab-lab';
 import { asciiText, clipped } from '../terminal/ascii.ts';
-import { countText, durationText, lineHandle, mappingHandle, NOT_APPLICABLE, UNKNOWN } from '../terminal/format.ts';
+import { counted, countText, durationText, lineHandle, mappingHandle, NOT_APPLICABLE, UNKNOWN } from '../terminal/format.ts';
 import { type TableColumn, tableLines } from '../terminal/table.ts';
 import { labelled, wrapped } from '../terminal/wrap.ts';
 import { gapText, pageAnswer } from './explain-answer.ts';
@@ -40,7 +40,8 @@ function faultParagraphs(result: ExplainResult, context: ExplainReportContext): 
   const paragraphs = shown.map((page, index) => faultParagraph(page, index + 1, result, context));
   const hidden = result.pages.length - shown.length;
   if (hidden > 0) paragraphs.push([`(${countText(hidden)} more: --all)`]);
-  const clock = labelled('clock', clockText(result.pages.map(({ fault }) => fault)), context.columns);
+  const faults = result.pages.map(({ fault }) => fault);
+  const clock = faults.length === 0 ? [] : labelled('clock', clockText(faults), context.columns);
   return [...paragraphs, [...clock, ...missingLines(result, context)]];
 }
 
@@ -125,6 +126,10 @@ function noteLines(page: ExplainedPage, result: ExplainResult, context: ExplainR
     if (page.verdict === 'mapped') lines.push(...note('may be', otherCauses(page, life!, timeBaseSeconds)));
     lines.push(...note('in lazy mode', lazyText(page, life, timeBaseSeconds)));
   }
+  if (life?.translated === false)
+    lines.push(
+      ...note('translation', [`${shortDevice(life.device ?? '')} uses physical addresses: no unmap and no IOMMU keeps it from memory`]),
+    );
   lines.push(...note('other spaces', elsewhereTexts(page)));
   lines.push(...note('nearby', nearbyTexts(page)));
   if (page.fault !== null) lines.push(...note('clock', [clockText([page.fault])]));
@@ -224,7 +229,7 @@ function clockText(faults: readonly (FaultLine | null)[]): string {
   const rule =
     'log and trace assumed to count from boot alike; a line is printed after its fault, so the last mapping that began before it counts; --time corrects';
   if (timed === faults.length) return rule;
-  const none = faults.length === 1 ? 'the line has no boot time' : `${countText(faults.length - timed)} lines have no boot time`;
+  const none = faults.length === 1 ? 'the line has no boot time' : `${counted(faults.length - timed, 'line')} without a boot time`;
   return `${none}: the last mapping of the page is taken; --time picks another${timed === 0 ? '' : `. Others: ${rule}`}`;
 }
 

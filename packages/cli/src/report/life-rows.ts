@@ -102,6 +102,7 @@ function lifeRows(life: MappingLife): Row[] {
     const isEnd = event.kind === 'tableUnmapped' || event.kind === 'unmapped' || event.kind === 'freed';
     if (isEnd && !told) {
       told = true;
+      if (life.endGuessed) rows.push(derived('more than one mapping of this address: the oldest is taken to end', 'inferred'));
       const live = liveRow(life);
       if (live !== null) rows.push(live);
     }

@@ -49,7 +49,7 @@ export async function explain(trace: string, options: ExplainOptions, terminal: 
     const search = new HandleSearch(recording, handle);
     for await (const batch of interruption.until(recording.batches())) if (!search.push(batch)) break;
     interruption.check();
-    question = { pages: [search.question()], suppressed: 0 };
+    question = { pages: [search.question()], log: null };
   }
   const recording = await openTraceWithProgress('explain', trace, options.machine, bar, interruption);
   const explanation = new Explanation(recording, question ?? readQuestion(asked, recording.machine().devices));

@@ -1,7 +1,7 @@
 import { LabError, PAGE_SIZE, roundDown } from 'dmalab-core';
 import { nearestName } from '../compare/nearest-name.ts';
 import type { RecordedDevice } from '../replay/recorded-machine.ts';
-import { type FaultLine, parseFaultLine, parseFaults } from './fault-line.ts';
+import { type FaultLine, type FaultLog, parseFaultLine, parseFaultLog } from './fault-line.ts';
 
 /** What a user may ask, as on the command line; exactly one of the first five. */
 export interface ExplainOptions {
@@ -40,7 +40,8 @@ export interface PageQuestion {
 /** Questions to one pass over a trace. */
 export interface ExplainQuestion {
   readonly pages: readonly PageQuestion[];
-  readonly suppressed: number;
+  /** The log that was given, null for other questions. */
+  readonly log: FaultLog | null;
 }
 
 const ADDRESS = /^(?:0x)?[0-9a-f]{1,16}$/i;
@@ -59,12 +60,12 @@ export function readQuestion(options: ExplainOptions, devices: readonly Recorded
   if (options.iova !== undefined) {
     return {
       pages: [{ page: roundDown(readAddress(options.iova), PAGE_SIZE), fault: null, device, seconds, handle: null }],
-      suppressed: 0,
+      log: null,
     };
   }
-  const log =
-    options.fault === undefined ? parseFaults(options.faultLog ?? '') : { faults: [parseFaultLine(options.fault)], suppressed: 0 };
-  const pages = log.faults.map(
+  const log = options.fault === undefined ? parseFaultLog(options.faultLog ?? '') : null;
+  const faults = log?.faults ?? [parseFaultLine(options.fault ?? '')];
+  const pages = faults.map(
     (fault): PageQuestion => ({
       page: fault.address === null ? null : roundDown(fault.address, PAGE_SIZE),
       fault,
@@ -73,7 +74,7 @@ export function readQuestion(options: ExplainOptions, devices: readonly Recorded
       handle: null,
     }),
   );
-  return { pages, suppressed: log.suppressed };
+  return { pages, log };
 }
 
 /**

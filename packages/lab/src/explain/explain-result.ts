@@ -97,6 +97,10 @@ export interface MappingLife {
   readonly unmapLine: number | null;
   /** Mapped again without an unmap in between: its end is missing. */
   readonly endNotRecorded: boolean;
+  /** Without calls: several mappings of this address were alive, and which of them the unmap ends is a guess (the oldest). */
+  readonly endGuessed: boolean;
+  /** False where the device uses physical addresses: nothing stands between it and memory. */
+  readonly translated: boolean;
   readonly invalidation: Invalidation | null;
   /** Its domain invalidates by a flush timer. */
   readonly lazy: boolean;
@@ -189,8 +193,17 @@ export interface RecordingGaps {
   readonly outcomesOnly: boolean;
   /** No invalidation was recorded. */
   readonly noDescriptors: boolean;
-  /** Mappings whose lines name no device, in API-less recordings and for paths without events. */
+  /** Mappings that have a number. */
   readonly mappings: number;
+}
+
+/** What a log had besides its faults. */
+export interface LogSummary {
+  readonly lines: number;
+  /** Messages that the kernel counted and did not print. */
+  readonly suppressed: number;
+  /** Lines that begin like a fault and are none of the known forms. */
+  readonly notUnderstood: number;
 }
 
 export interface ExplainResult {
@@ -198,7 +211,7 @@ export interface ExplainResult {
   readonly version: number;
   readonly recording: RecordingFacts;
   readonly gaps: RecordingGaps;
-  /** Messages of the log that the kernel counted and did not print. */
-  readonly suppressed: number;
+  /** The kernel log that was given, null without one. */
+  readonly log: LogSummary | null;
   readonly pages: readonly ExplainedPage[];
 }

@@ -11,6 +11,7 @@ import {
   EXPLAIN_RESULT_VERSION,
   type ExplainedPage,
   type ExplainResult,
+  type LogSummary,
   type MappingLife,
   type Neighbour,
   type RecordingGaps,
@@ -76,7 +77,7 @@ export class Explanation {
       version: EXPLAIN_RESULT_VERSION,
       recording: recordingFacts(this.recording),
       gaps,
-      suppressed: this.question.suppressed,
+      log: this.question.log === null ? null : logSummary(this.question.log),
       pages: this.question.pages.map((asked, index) => this.explained(asked, index, gaps)),
     };
   }
@@ -213,6 +214,10 @@ export class Explanation {
       mappings: this.recorder.mappings,
     };
   }
+}
+
+function logSummary({ lines, suppressed, notUnderstood }: LogSummary): LogSummary {
+  return { lines, suppressed, notUnderstood };
 }
 
 function endOf(neighbour: Neighbour | null): number {

@@ -27,8 +27,11 @@ export interface FaultLine {
 /** What a log holds. */
 export interface FaultLog {
   readonly faults: readonly FaultLine[];
+  readonly lines: number;
   /** Messages that the kernel counted and did not print: its rate limit is 10 in 5 s. */
   readonly suppressed: number;
+  /** Lines that begin like a fault and are none of the known forms. */
+  readonly notUnderstood: number;
 }
 
 /** The forms that are understood, for messages. */
@@ -79,31 +82,23 @@ const REPORTED_WRITE = 1;
 export function parseFaultLine(text: string): FaultLine {
   const [fault] = parseFaultLog(text).faults;
   if (fault !== undefined) return fault;
-  throw noFault('The fault line was not understood.', text);
+  throw notUnderstood(text);
 }
 
-/**
- * All faults of a log, in its order.
- *
- * @throws LabError EXP003 when it has none
- */
-export function parseFaults(log: string): FaultLog {
-  const parsed = parseFaultLog(log);
-  if (parsed.faults.length > 0) return parsed;
-  throw noFault('There is no fault line in this log.', log);
-}
-
-function parseFaultLog(log: string): FaultLog {
+/** All faults of a log, in its order; a log may have none. */
+export function parseFaultLog(log: string): FaultLog {
   const lines = log.split(/\r?\n/).map((line) => line.replace(/^(?:\s*>)+\s?/, ''));
   const faults: FaultLine[] = [];
   let suppressed = 0;
+  let notUnderstood = 0;
   for (let index = 0; index < lines.length; index++) {
     suppressed += Number(SUPPRESSED.exec(lines[index])?.[1] ?? 0);
     if (!BEGINNING.test(lines[index])) continue;
     const fault = faultOf(wholeFault(lines, index));
     if (fault !== undefined) faults.push(fault);
+    else notUnderstood += 1;
   }
-  return { faults, suppressed };
+  return { faults, lines: lines.length, suppressed, notUnderstood };
 }
 
 /** The line at `index` and as many of the next as it takes to complete it. */
@@ -221,14 +216,14 @@ function hexNumber(digits: string | undefined): number | null {
   return digits === undefined ? null : Number.parseInt(digits, 16);
 }
 
-function noFault(message: string, got: string): LabError {
+function notUnderstood(got: string): LabError {
   const text = got
     .trim()
     .replace(/\s+/g, ' ')
     .replace(/[^\x20-\x7e]/g, '?');
   return new LabError({
     code: 'EXP003',
-    message,
+    message: 'The fault line was not understood.',
     expected: FORMS,
     got: text === '' ? 'nothing' : `${text.slice(0, SHOWN_CHARACTERS)}${text.length > SHOWN_CHARACTERS ? '...' : ''}`,
     next: 'paste the whole line of dmesg in quotes, or give the address with --iova',

@@ -36,7 +36,7 @@ export class LifeRecorder {
   readonly faults: { readonly page: number; readonly event: LifeEvent; readonly device: string }[] = [];
   /** Mappings numbered so far. */
   mappings = 0;
-  /** Called before each line with its time. */
+  /** Called with the time of each line before it changes what is mapped. */
   onLine: (timeNs: number) => void = () => {};
   private lastNs = 0;
   /** Number of each live mapping, by its row. */
@@ -80,6 +80,8 @@ export class LifeRecorder {
   push(batch: EventBatch): void {
     const { assembler, lines } = this;
     for (let row = 0; row < batch.rowCount; row++) {
+      this.onLine(batch.timeNs[row]);
+      this.lastNs = batch.timeNs[row];
       if (this.outcomesOnly) {
         const context = assembler.contexts.numberOf(batch.pid[row], batch.cpu[row], batch.level[row]);
         const seq = lines.push(batch, row, context, -1);
@@ -99,11 +101,6 @@ export class LifeRecorder {
     this.stale.finish(this.lastNs);
   }
 
-  private beforeLine(timeNs: number): void {
-    this.onLine(timeNs);
-    this.lastNs = timeNs;
-  }
-
   private drain(): void {
     const { assembler, lines } = this;
     while (assembler.ready) {
@@ -120,7 +117,6 @@ export class LifeRecorder {
     const { calls } = this.assembler;
     const { lines } = this;
     const context = lines.context[seq & lines.mask];
-    this.beforeLine(lines.timeNs[seq & lines.mask]);
     const before = this.openCall[context] ?? -1;
     if (before >= 0 && before !== call) {
       this.openCall[context] = -1;
@@ -336,7 +332,6 @@ export class LifeRecorder {
     const { lines, bouncedDevice } = this;
     const at = seq & lines.mask;
     const context = lines.context[at];
-    this.beforeLine(lines.timeNs[at]);
     switch (lines.kind[at]) {
       case EventKind.BOUNCED:
         bouncedDevice[context] = lines.device[at];
@@ -390,6 +385,7 @@ export class LifeRecorder {
     for (const { page, open } of this.watched.touchedBy(lines.v0[at], lines.v2[at])) {
       // With several candidates the one that began where the unmap begins, then the oldest.
       const life = open.find(({ dmaAddr }) => dmaAddr === lines.v0[at]) ?? open[0] ?? this.startLife(page, UNKNOWN_SPACE);
+      life.endGuessed = open.length > 1;
       life.unmapLine = lines.line[at];
       this.unmapTable(life, seq);
       this.stale.expectFlush(life, context);
@@ -401,6 +397,7 @@ export class LifeRecorder {
   private startLife(page: number, space: number): OpenLife {
     const life = newLife(page, space);
     life.lazy = space >= 0 && this.spaces.isLazy(space);
+    life.translated = space !== UNTRANSLATED;
     const watchedPage = this.watched.of(page);
     watchedPage.lives.push(life);
     watchedPage.open.push(life);

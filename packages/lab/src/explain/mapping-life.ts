@@ -41,6 +41,8 @@ export function newLife(page: number, space: number): OpenLife {
     unmappedNs: null,
     unmapLine: null,
     endNotRecorded: false,
+    endGuessed: false,
+    translated: true,
     invalidation: null,
     lazy: false,
     lazyDueNs: null,

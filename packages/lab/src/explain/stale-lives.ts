@@ -51,6 +51,7 @@ export class StaleLives {
 
   /** A mapping of memory was made: by `call` (-1 without), whose number comes later unless it is given. */
   noteMap(phys: number, bytes: number, line: number, timeNs: number, device: string | null, call: number, number: number = 0): void {
+    this.expire(timeNs);
     for (const life of this.lives) {
       if (life.tablePhys === null || phys + bytes <= life.tablePhys || phys >= life.tablePhys + PAGE_SIZE) continue;
       if (call >= 0) this.unnumbered.push({ call, life, index: life.reuses.length });
@@ -72,6 +73,7 @@ export class StaleLives {
     // The tag's line before a descriptor says the same.
     if (flush.isDescriptor !== (this.source === 'descriptors')) return;
     const at = seq & lines.mask;
+    this.expire(lines.timeNs[at]);
     const covered = this.lives.filter((life) => this.covers(flush, life, lines.call[at], lines.context[at]));
     if (covered.length === 0) return;
     const whole = flush.end === Number.POSITIVE_INFINITY;
@@ -116,11 +118,22 @@ export class StaleLives {
       life.invalidation = { timeNs: this.spaces.timerDueNs(life.space), line: null, basis: 'model', how: 'timer' };
     } else if (life.space >= 0) {
       life.invalidation = { timeNs, line: null, basis: 'model', how: 'unmap' };
+    } else {
+      life.invalidation = { timeNs: life.lazyDueNs!, line: null, basis: 'model', how: 'timer' };
     }
+  }
+
+  /** A life of nobody knows whose space was flushed when the slowest timer had fallen due. */
+  private expire(nowNs: number): void {
+    const due = this.lives.filter(({ space, lazyDueNs }) => space === UNKNOWN_SPACE && lazyDueNs !== null && lazyDueNs <= nowNs);
+    if (due.length === 0) return;
+    for (const life of due) life.invalidation = { timeNs: life.lazyDueNs!, line: null, basis: 'model', how: 'timer' };
+    this.lives = this.lives.filter((life) => !due.includes(life));
   }
 
   /** The trace ends: what is still waiting was not flushed in it. */
   finish(lastNs: number): void {
+    this.expire(lastNs);
     for (const life of this.lives) {
       const due = life.lazy && life.space >= 0 ? this.spaces.timerDueNs(life.space) : -1;
       if (due > lastNs) life.invalidation = { timeNs: due, line: null, basis: 'model', how: 'timer' };
