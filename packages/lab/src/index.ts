@@ -1,6 +1,8 @@
 export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
+export * from './compare/row-cost.ts';
+export * from './compare/verdict.ts';
 export * from './cost/charges.ts';
 export * from './cost/copy-table.ts';
 export * from './cost/cost-constant.ts';

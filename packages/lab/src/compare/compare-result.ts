@@ -1,5 +1,6 @@
 import type { PropertyName } from 'dmalab-core';
 import type { DataLevel } from 'dmalab-trace';
+import type { ExposureFigures } from '../exposure/exposure-figures.ts';
 import type { RecordingFacts } from '../replay/recording-facts.ts';
 import type { RowCost, RowWork } from './row-cost.ts';
 
@@ -164,6 +165,8 @@ export interface CompareRow {
   readonly work: RowWork | null;
   /** Its price; null without a cost profile. */
   readonly cost: RowCost | null;
+  /** What the chosen devices could reach; null without a cost profile. */
+  readonly exposure: ExposureFigures | null;
   /** All devices together. */
   readonly total: RowFigures;
   /** In the order of the result's `devices`. */

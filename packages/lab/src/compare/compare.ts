@@ -1,6 +1,7 @@
 import { FIRST_DOMAIN_ID, LabError, type ProtectionPolicy } from 'dmalab-core';
 import { EventKind } from 'dmalab-trace';
 import type { CostProfile } from '../cost/cost-profile.ts';
+import { type ExposureFigures, exposureFigures } from '../exposure/exposure-figures.ts';
 import { type RecordedDevice, type RecordedMachine, recordedPolicy } from '../replay/recorded-machine.ts';
 import type { Recording } from '../replay/recording.ts';
 import { recordingFacts } from '../replay/recording-facts.ts';
@@ -20,7 +21,7 @@ import { Comparer } from './comparer.ts';
 import { Counter, type CounterTable } from './counters.ts';
 import { PolicyRow } from './policy-row.ts';
 import { rowCost, rowWork } from './row-cost.ts';
-import { mappingSizes, rowFigures } from './row-figures.ts';
+import { type FigureContext, mappingSizes, rowFigures } from './row-figures.ts';
 import { everyRow, type RowShare } from './row-share.ts';
 import { type RowPool, recordedPool, whatIfPool, withPool } from './what-if-machine.ts';
 
@@ -73,6 +74,7 @@ export class Comparison {
     const names = new Set([...this.chosen].map((index) => this.machine.devices[index].name));
     this.flushesGiven = showsFlushes(recording, this.machine);
     const { profile } = options;
+    const measured = profile === undefined ? undefined : { profile, devices: this.chosen };
     const share = shareOf(choosePolicies(options.policies));
     this.hasRecordedRow = share.hasRecordedRow;
     this.policies = share.policies;
@@ -82,11 +84,11 @@ export class Comparison {
         this.pool,
       );
       return isUserPolicy(policy)
-        ? userPolicyRow(policy, machine, profile)
-        : new PolicyRow(policy.name, policy.summary, machine, false, profile);
+        ? userPolicyRow(policy, machine, measured)
+        : new PolicyRow(policy.name, policy.summary, machine, false, measured);
     });
     if (share.hasRecordedRow)
-      rows.unshift(new PolicyRow(AS_RECORDED, 'every device in its recorded mode', this.machine, this.flushesGiven, profile));
+      rows.unshift(new PolicyRow(AS_RECORDED, 'every device in its recorded mode', this.machine, this.flushesGiven, measured));
     this.comparer = new Comparer(rows, this.machine, recording.names, {
       hasRecordedRow: share.hasRecordedRow,
       recordedPool: recorded.parameters.swiotlb,
@@ -129,6 +131,7 @@ export class Comparison {
           promises: policy?.promises ?? null,
           work: rowWork(row, this.chosen),
           cost: null,
+          exposure: this.exposureOf(row, context, modelled),
           ...figures,
         };
       }),
@@ -175,6 +178,18 @@ export class Comparison {
       whatIfPool: withoutPlace(this.pool),
       flushMoments: this.flushesGiven ? 'recorded' : 'model',
     };
+  }
+
+  /** Exposure of the devices in the result; null for a row that only counts. */
+  private exposureOf(row: PolicyRow, context: FigureContext, modelled: boolean): ExposureFigures | null {
+    if (row.measures === undefined) return null;
+    return exposureFigures(row.measures.exposure, {
+      shown: context.deviceIndexes.filter((index) => this.chosen.has(index)),
+      names: this.machine.devices.map(({ name }) => name),
+      domains: row.machine.devices.map(({ domain }) => domain?.index ?? -1),
+      flushes: modelled ? 'model' : 'replay',
+      loss: context.loss,
+    });
   }
 
   /** Devices with calls, and those that the user named. */

@@ -1,12 +1,11 @@
 import { DMA_MAPPING_ERROR, type DmaApi, type DmaDevice, FlushCause, Machine, Observed, PAGE_SIZE, SlotOutcome } from 'dmalab-core';
-import type { CostProfile } from '../cost/cost-profile.ts';
 import { RecordedCall } from '../replay/call-records.ts';
 import { grownColumn } from '../replay/grown-column.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { CandidatePools } from './candidate-pools.ts';
 import { Counter, CounterTable } from './counters.ts';
 import { isStreamingMap, type ReplayCall } from './replay-call.ts';
-import { RowMeasures } from './row-measures.ts';
+import { type MeasureOptions, RowMeasures } from './row-measures.ts';
 import { SegmentStore } from './segment-store.ts';
 
 /** What became of a mapping of the recording in this row. */
@@ -67,14 +66,14 @@ export class PolicyRow {
   private callAddressesFailed = false;
   private callRingFull = false;
 
-  /** @param profile  the row also measures, with this profile's latencies and cache geometry; undefined: it only counts */
-  constructor(name: string, summary: string, recorded: RecordedMachine, flushesGiven: boolean, profile: CostProfile | undefined) {
+  /** @param measured  what the row measures besides counting, undefined for nothing */
+  constructor(name: string, summary: string, recorded: RecordedMachine, flushesGiven: boolean, measured: MeasureOptions | undefined) {
     this.name = name;
     this.summary = summary;
     this.flushesGiven = flushesGiven;
     this.machine = new Machine(recorded.parameters);
     this.dma = this.machine.dma;
-    this.measures = profile === undefined ? undefined : new RowMeasures(this.machine, profile, this.segments);
+    this.measures = measured === undefined ? undefined : new RowMeasures(this.machine, measured, this.segments);
     const devices = this.machine.devices.length;
     const domains = this.machine.domains.length;
     this.counters = new CounterTable(devices + domains + 1);

@@ -8,6 +8,13 @@ import { RecordedCall } from '../replay/call-records.ts';
 import type { ObservationConsumer } from '../replay/observation-consumer.ts';
 import type { SegmentStore } from './segment-store.ts';
 
+/** What to measure a row with. */
+export interface MeasureOptions {
+  readonly profile: CostProfile;
+  /** Devices whose exposure is summed up. */
+  readonly devices: ReadonlySet<number>;
+}
+
 /**
  * What is measured of a row besides its counts: the work that a profile prices, what the devices' own accesses need of
  * the translation caches, and what the devices could reach.
@@ -23,10 +30,10 @@ export class RowMeasures implements ObservationConsumer {
   private readonly segments: SegmentStore;
 
   /** @param segments  DMA addresses of the row's mappings */
-  constructor(machine: Machine, profile: CostProfile, segments: SegmentStore) {
+  constructor(machine: Machine, { profile, devices }: MeasureOptions, segments: SegmentStore) {
     this.cost = new CostMeter(machine, profile);
     this.accesses = DeviceAccesses.of(machine, profile);
-    this.exposure = new ExposureAuditor(machine);
+    this.exposure = new ExposureAuditor(machine, { counted: devices });
     this.segments = segments;
   }
 

@@ -6,8 +6,7 @@ import type { PropertyName } from 'dmalab-core';
 import type { CostProfile } from '../cost/cost-profile.ts';
 import type { PairedDifference } from '../cost/paired-difference.ts';
 import { type CostRanking, rankRows } from '../cost/rank-rows.ts';
-import { AS_RECORDED } from './compare.ts';
-import type { CompareResult, CompareRow } from './compare-result.ts';
+import { AS_RECORDED, type CompareResult, type CompareRow } from './compare-result.ts';
 
 /** Every property that a policy can promise. */
 const ALL_PROPERTIES: readonly PropertyName[] = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6'];
@@ -45,7 +44,7 @@ export function compareGroups(result: CompareResult, profile: CostProfile | unde
 }
 
 /** The verdict: two or three sentences in one text. */
-export function compareVerdict(result: CompareResult, groups: CompareGroups): string {
+export function compareVerdict(groups: CompareGroups): string {
   const { complete, ranking } = groups;
   const best = complete.find(({ policy }) => policy === ranking?.cheapest);
   if (best === undefined || ranking === null) return 'No policy of this comparison promises P1 to P6 and has a price.';
@@ -61,7 +60,8 @@ export function compareVerdict(result: CompareResult, groups: CompareGroups): st
 function differenceText(row: CompareRow): string {
   const versus = row.cost?.versusRecorded;
   const pairs = row.work?.pairs ?? 0;
-  if (versus === undefined || versus === null || versus.low === null || versus.high === null || pairs === 0) return 'a time that is not known';
+  if (versus === undefined || versus === null || versus.low === null || versus.high === null || pairs === 0)
+    return 'a time that is not known';
   switch (versus.relation) {
     case 'equal within 1 %':
       return 'as much CPU time as recorded, within 1 %';

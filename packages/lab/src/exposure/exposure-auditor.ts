@@ -30,6 +30,8 @@ interface AuditedDomain {
 export interface ExposureOptions {
   /** Co-locations and reuses of which the lines are kept; all are counted. Default 100. */
   readonly kept?: number;
+  /** Devices whose bytes are summed up besides each alone; default every one. */
+  readonly counted?: ReadonlySet<number>;
 }
 
 /**
@@ -72,7 +74,7 @@ export class ExposureAuditor implements ObservationConsumer {
   constructor(machine: Machine, options: ExposureOptions = {}) {
     const devices = machine.devices.length;
     const kept = options.kept ?? 100;
-    this.meter = new ExposureMeter(devices);
+    this.meter = new ExposureMeter(devices, options.counted);
     this.windows = new StaleWindows(devices);
     this.coLocations = new CoLocations(devices, kept);
     this.reuses = new ReuseLog(devices, kept);

@@ -39,17 +39,20 @@ export class ExposureMeter {
   private readonly isChanged: Uint8Array;
   private changedCount = 0;
   private readonly isActive: Uint8Array;
+  private readonly counted: ReadonlySet<number> | undefined;
 
-  constructor(devices: number) {
-    const counted = devices + 1;
+  /** @param counted  devices that count in `all`; default every one */
+  constructor(devices: number, counted?: ReadonlySet<number>) {
+    const rows = devices + 1;
     this.all = devices;
-    this.now = new Float64Array(counted * LANES);
-    this.peak = new Float64Array(counted * LANES);
-    this.byteNs = new Float64Array(counted * LANES);
-    this.accruedNs = new Float64Array(counted).fill(-1);
-    this.series = new Array<TimeSeries | undefined>(counted).fill(undefined);
-    this.changed = new Int32Array(counted);
-    this.isChanged = new Uint8Array(counted);
+    this.counted = counted;
+    this.now = new Float64Array(rows * LANES);
+    this.peak = new Float64Array(rows * LANES);
+    this.byteNs = new Float64Array(rows * LANES);
+    this.accruedNs = new Float64Array(rows).fill(-1);
+    this.series = new Array<TimeSeries | undefined>(rows).fill(undefined);
+    this.changed = new Int32Array(rows);
+    this.isChanged = new Uint8Array(rows);
     this.isActive = new Uint8Array(devices);
   }
 
@@ -79,7 +82,7 @@ export class ExposureMeter {
 
   /** The device has made a mapping: from here on it counts among all devices. */
   activate(device: number, timeNs: number): void {
-    if (this.isActive[device] === 1) return;
+    if (this.isActive[device] === 1 || this.counted?.has(device) === false) return;
     this.isActive[device] = 1;
     this.change(this.all, timeNs);
     for (let lane = 0; lane < LANES; lane++) this.now[this.all * LANES + lane] += this.now[device * LANES + lane];

@@ -1,7 +1,7 @@
 import { LabError } from 'dmalab-core';
 import { PolicyRow } from '../compare/policy-row.ts';
 import type { ReplayCall } from '../compare/replay-call.ts';
-import type { CostProfile } from '../cost/cost-profile.ts';
+import type { MeasureOptions } from '../compare/row-measures.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { thrownLine, thrownText } from './thrown.ts';
 import type { UserPolicy } from './user-policy.ts';
@@ -11,9 +11,9 @@ import type { UserPolicy } from './user-policy.ts';
  *
  * @throws LabError POL010 when no machine can be built with its steps
  */
-export function userPolicyRow(policy: UserPolicy, machine: RecordedMachine, profile: CostProfile | undefined): PolicyRow {
+export function userPolicyRow(policy: UserPolicy, machine: RecordedMachine, measured: MeasureOptions | undefined): PolicyRow {
   try {
-    return new UserPolicyRow(policy, machine, profile);
+    return new UserPolicyRow(policy, machine, measured);
   } catch (error) {
     throw refused(error, policy, 0);
   }
@@ -23,8 +23,8 @@ export function userPolicyRow(policy: UserPolicy, machine: RecordedMachine, prof
 class UserPolicyRow extends PolicyRow {
   private readonly policy: UserPolicy;
 
-  constructor(policy: UserPolicy, machine: RecordedMachine, profile: CostProfile | undefined) {
-    super(policy.name, policy.summary, machine, false, profile);
+  constructor(policy: UserPolicy, machine: RecordedMachine, measured: MeasureOptions | undefined) {
+    super(policy.name, policy.summary, machine, false, measured);
     this.policy = policy;
   }
 
