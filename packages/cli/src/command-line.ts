@@ -1,9 +1,10 @@
 /** The verbs and their options; what they do is in `verbs/`. */
 import { readFileSync } from 'node:fs';
-import { Command, type CommanderError } from 'commander';
+import { Command, type CommanderError, Option } from 'commander';
 import { LabError, policies } from 'dmalab-core';
 import { ExitCode } from './exit-code.ts';
 import { EXIT_INTERRUPTED, Interrupted, Interruption } from './interruption.ts';
+import { sortKeys } from './report/policy-table.ts';
 import { parseLineHandle, secondsText } from './terminal/format.ts';
 import type { Terminal } from './terminal/terminal.ts';
 import { wrapped } from './terminal/wrap.ts';
@@ -74,6 +75,9 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     )
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
     .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
+    .addOption(new Option('--sort <key>', 'order of the rows in their group').choices(sortKeys).default('cost'))
+    .option('--counts', 'what each policy did, in a table of counts')
+    .option('--emulator-time', 'show times of recordings made on an emulator')
     .option('--by-device', 'a row for each device under each policy')
     .option('--sizes', 'mappings by size and alignment')
     .option('--figures', 'every figure, policies as columns')

@@ -35,20 +35,13 @@ const DEVICE_COLUMN: TableColumn = { title: ['device'], align: 'left', dropOrder
 /** The smallest pool is a figure of the whole machine. */
 const DEVICE_FIGURE_COLUMNS: readonly FigureColumn[] = FIGURE_COLUMNS.filter(({ title }) => !title.includes('pool'));
 
-/** The sentence that these counts support, made once for all outputs: at most three lines. */
-export function compareAnswer(result: CompareResult, columns: number): string[] {
-  const whatIf = result.rows.filter(({ policy }) => policy !== 'as-recorded');
-  const recorded = result.rows.find(({ policy }) => policy === 'as-recorded');
-  const byWork = [...whatIf].sort((a, b) => copiedBytes(b) - copiedBytes(a) || invalidations(b) - invalidations(a));
-  const firstSender = byWork.find((row) => invalidations(row) > 0);
-  const clauses = byWork.map((row) => policyClause(row, row === firstSender));
-  const end = recorded === undefined ? '' : ` As recorded: ${workText(recorded)}.`;
-  for (let kept = clauses.length; kept > 0; kept--) {
-    const more = kept === clauses.length ? '' : `; ${counted(clauses.length - kept, 'more policy', 'more policies')} below`;
-    const lines = wrapped(`ANSWER  ${scopeText(result)}${clauses.slice(0, kept).join('; ')}${more}.${end}`, columns, ANSWER_INDENT);
+/** The verdict, as many of its sentences as three lines hold. */
+export function compareAnswer({ verdict }: CompareResult, columns: number): string[] {
+  for (let kept = verdict.length; kept > 0; kept--) {
+    const lines = wrapped(`ANSWER  ${verdict.slice(0, kept).join(' ')}`, columns, ANSWER_INDENT);
     if (lines.length <= ANSWER_LINES_MAX) return lines;
   }
-  return wrapped(`ANSWER ${end}`, columns, ANSWER_INDENT).slice(0, ANSWER_LINES_MAX);
+  return wrapped(`ANSWER  ${verdict[0] ?? ''}`, columns, ANSWER_INDENT).slice(0, ANSWER_LINES_MAX);
 }
 
 /** Calls, devices and to which of them the policies apply. */
@@ -69,8 +62,8 @@ export function deviceSummaryLines(result: CompareResult, byDevice: boolean, col
   return lines;
 }
 
-/** The main table: a policy per row. */
-export function policyTableLines(result: CompareResult, columns: number): string[] {
+/** `--counts`: what each policy did. */
+export function countTableLines(result: CompareResult, columns: number): string[] {
   const rows = result.rows.map(({ policy, total }) => ({ name: policy, figures: total }));
   return figureTable(POLICY_COLUMN, FIGURE_COLUMNS, [rows], [], columns);
 }
@@ -126,40 +119,6 @@ function figureTable(
   }
   const legend = legendText(cells.flat());
   return [...tableLines([nameColumn, ...figureColumns], rows, columns), ...(legend === '' ? [] : wrapped(legend, columns, 0))];
-}
-
-/** The noun stands where something is first sent, the number alone afterwards. */
-function policyClause(row: CompareRow, withNoun: boolean): string {
-  const { failed, mapped, copied } = row.total;
-  const parts = [copiedBytes(row) === 0 ? 'copies nothing' : `copies ${bound(copied.in)}${bytesText(copiedBytes(row))}`];
-  const sent = withNoun ? counted(invalidations(row), 'invalidation') : countText(invalidations(row));
-  parts.push(invalidations(row) === 0 ? 'invalidates nothing' : `sends ${sent}`);
-  const failures = failed.value ?? 0;
-  if (failures > 0) parts.push(`fails ${countText(failures)} of ${counted(failures + (mapped.value ?? 0), 'mapping')}`);
-  return `${row.policy} ${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
-}
-
-/** Which devices the policies hold for, where it is not all; the counts are of all devices in any case. */
-function scopeText({ devices }: CompareResult): string {
-  const chosen = devices.filter((device) => device.chosen).length;
-  return chosen === devices.length ? '' : `policy on ${chosen} of ${counted(devices.length, 'device')}, counts of all: `;
-}
-
-function workText(row: CompareRow): string {
-  return `${bytesText(copiedBytes(row))} copied, ${countText(invalidations(row))} sent`;
-}
-
-function bound(figure: Figure): string {
-  if (figure.uncertain === true) return 'about ';
-  return figure.lowerBound === true ? 'at least ' : '';
-}
-
-function copiedBytes({ total }: CompareRow): number {
-  return (total.copied.in.value ?? 0) + (total.copied.out.value ?? 0);
-}
-
-function invalidations({ total }: CompareRow): number {
-  return (total.invalidations.pageSelective.value ?? 0) + (total.invalidations.domainSelective.value ?? 0);
 }
 
 function deviceName(device: CompareDevice): string {

@@ -2,6 +2,7 @@
 import {
   type CompareResult,
   Comparison,
+  compareGroups,
   type CompareOptions as LabOptions,
   priceComparison,
   type RecordingProgress,
@@ -12,8 +13,9 @@ import { ExitCode } from '../exit-code.ts';
 import { EXIT_INTERRUPTED, Interrupted, type Interruption } from '../interruption.ts';
 import { openTraceWithProgress } from '../open-trace.ts';
 import { allFiguresLines } from '../report/all-figures-report.ts';
-import { compareAnswer, compareNoteLines, deviceSummaryLines, deviceTableLines, policyTableLines } from '../report/compare-report.ts';
+import { compareAnswer, compareNoteLines, countTableLines, deviceSummaryLines, deviceTableLines } from '../report/compare-report.ts';
 import { dataDetailLines, dataLines } from '../report/data-report.ts';
+import { policyTableLines, type SortKey } from '../report/policy-table.ts';
 import { reachedText } from '../report/recording-report.ts';
 import { sizeTableLines } from '../report/size-report.ts';
 import { ProgressBar } from '../terminal/progress.ts';
@@ -32,6 +34,10 @@ export interface CompareOptions {
   /** Name of a cost profile, or a file. */
   readonly profile?: string | undefined;
   readonly json?: boolean | undefined;
+  readonly sort?: SortKey | undefined;
+  /** Show times of emulator recordings. */
+  readonly emulatorTime?: boolean | undefined;
+  readonly counts?: boolean | undefined;
   readonly byDevice?: boolean | undefined;
   readonly sizes?: boolean | undefined;
   readonly figures?: boolean | undefined;
@@ -106,7 +112,9 @@ function resultLines(
   const head = dataLines(result.data, columns);
   if (stoppedAt !== undefined) head.push(...labelled('INTERRUPTED', `at ${stoppedAt}; counts hold for that part`, columns, 13));
   head.push(...compareAnswer(result, columns));
-  const sections = [head, deviceSummaryLines(result, byDevice, columns), policyTableLines(result, columns)];
+  const table = { sort: options.sort ?? 'cost', emulatorTime: options.emulatorTime === true };
+  const sections = [head, deviceSummaryLines(result, byDevice, columns), policyTableLines(result, compareGroups(result), table, columns)];
+  if (options.counts === true) sections.push(countTableLines(result, columns));
   if (byDevice) sections.push(deviceTableLines(result, columns));
   if (options.sizes === true) sections.push(sizeTableLines(result, byDevice, columns));
   if (options.figures === true) sections.push(allFiguresLines(result, columns));

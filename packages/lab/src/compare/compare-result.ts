@@ -1,5 +1,6 @@
 import type { PropertyName } from 'dmalab-core';
 import type { DataLevel } from 'dmalab-trace';
+import type { CostRanking } from '../cost/rank-rows.ts';
 import type { ExposureFigures } from '../exposure/exposure-figures.ts';
 import type { RecordingFacts } from '../replay/recording-facts.ts';
 import type { RowCost, RowWork } from './row-cost.ts';
@@ -57,8 +58,14 @@ export interface CompareResult {
   /** What was mapped, whatever the policy: all devices together, then each in the order of `devices`. */
   readonly mappings: MappingSizes;
   readonly mappingsByDevice: readonly MappingSizes[];
+  /** What the figures say, in sentences, the most important one first; empty without a cost profile. */
+  readonly verdict: readonly string[];
+  /** The rows that promise P1 to P6, ranked in pairs; null without a price. */
+  readonly ranking: CostRanking | null;
   /** Name of the cost profile, null without one. */
   readonly profile: string | null;
+  /** A page-selective invalidation alone, as the profile has it, ns: how long a stale window inside a call lasts. */
+  readonly invalidationNs: number | null;
   /** `as-recorded` first. */
   readonly rows: readonly CompareRow[];
 }
@@ -167,7 +174,7 @@ export interface CompareRow {
   readonly cost: RowCost | null;
   /** What the chosen devices could reach; null without a cost profile. */
   readonly exposure: ExposureFigures | null;
-  /** All devices together. */
+  /** The chosen devices together; pool figures are the whole machine's. */
   readonly total: RowFigures;
   /** In the order of the result's `devices`. */
   readonly devices: readonly DeviceFigures[];

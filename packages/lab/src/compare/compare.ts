@@ -23,6 +23,7 @@ import { PolicyRow } from './policy-row.ts';
 import { rowCost, rowWork } from './row-cost.ts';
 import { type FigureContext, mappingSizes, rowFigures } from './row-figures.ts';
 import { everyRow, type RowShare } from './row-share.ts';
+import { compareGroups, compareRanking, compareVerdict } from './verdict.ts';
 import { type RowPool, recordedPool, whatIfPool, withPool } from './what-if-machine.ts';
 
 /**
@@ -46,7 +47,10 @@ export function priceComparison(result: CompareResult, profile: CostProfile | un
     const lowerBound = row.total.copied.in.lowerBound === true;
     return { ...row, cost: rowCost(row.work, row.policy === AS_RECORDED ? undefined : recorded, lowerBound, profile) };
   });
-  return { ...result, rows };
+  const priced = { ...result, rows };
+  const groups = compareGroups(priced);
+  const ranking = compareRanking(groups, profile);
+  return { ...priced, ranking, verdict: compareVerdict(groups, ranking) };
 }
 
 /** A comparison in the making, for callers that read the batches themselves. */
@@ -105,7 +109,7 @@ export class Comparison {
     const loss = grade.level === 'LOSS';
     const deviceIndexes = this.shownDevices();
     const devices = this.describeDevices(deviceIndexes);
-    const context = { eventsByKind: recording.statistics.eventsByKind, loss, deviceIndexes, devices };
+    const context = { eventsByKind: recording.statistics.eventsByKind, loss, deviceIndexes, devices, chosen: this.chosen };
     return {
       data: this.data(),
       format: 'dmalab-compare',
@@ -118,7 +122,10 @@ export class Comparison {
         loss,
       ),
       mappingsByDevice: deviceIndexes.map((index) => mappingSizes(comparer.sizes, [index], loss)),
+      verdict: [],
+      ranking: null,
       profile: this.options.profile?.name ?? null,
+      invalidationNs: this.options.profile?.constants.pageInvalidation.value ?? null,
       rows: comparer.rows.map((row, index): CompareRow => {
         const isRecorded = this.hasRecordedRow && index === 0;
         const modelled = row.isLazy && !(isRecorded && this.flushesGiven);

@@ -479,6 +479,14 @@ export class PolicyRow {
   }
 }
 
+/** Owners of what some devices did: they themselves, then their domains. */
+export function chosenOwners(row: PolicyRow, devices: ReadonlySet<number>): number[] {
+  const { machine } = row;
+  const chosen = machine.devices.filter(({ index }) => devices.has(index));
+  const domains = new Set(chosen.flatMap(({ domain }) => domain?.index ?? []));
+  return [...chosen.map(({ index }) => index), ...[...domains].map((domain) => machine.devices.length + domain)];
+}
+
 /** Kind of the call that ends a mapping made by `kind`. */
 export function unmapKind(kind: RecordedCall): RecordedCall {
   switch (kind) {

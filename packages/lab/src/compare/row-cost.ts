@@ -4,7 +4,7 @@ import { type DeviceAccessCounts, priceDeviceAccesses } from '../cost/device-acc
 import { type PairedDifference, pairedDifference } from '../cost/paired-difference.ts';
 import { type CostFigure, type CostFigures, costPerPair, priceCharges } from '../cost/price-charges.ts';
 import { Counter } from './counters.ts';
-import type { PolicyRow } from './policy-row.ts';
+import { chosenOwners, type PolicyRow } from './policy-row.ts';
 
 /** What the chosen devices did in a row, as far as it is priced. */
 export interface RowWork {
@@ -33,10 +33,8 @@ export function rowWork(row: PolicyRow, devices: ReadonlySet<number>): RowWork |
   const { measures, machine, counters } = row;
   if (measures === undefined) return null;
   const indexes = machine.devices.map(({ index }) => index).filter((index) => devices.has(index));
-  const domains = new Set(indexes.flatMap((index) => machine.devices[index].domain?.index ?? []));
-  const owners = [...indexes, ...[...domains].map((domain) => machine.devices.length + domain)];
   return {
-    charges: measures.cost.charges(owners),
+    charges: measures.cost.charges(chosenOwners(row, devices)),
     pairs: indexes.reduce((sum, index) => sum + counters.get(index, Counter.MAPPED), 0),
     accesses: measures.accesses?.countsOf(indexes) ?? null,
   };

@@ -2,7 +2,7 @@ import { EventKind } from 'dmalab-trace';
 import type { CompareDevice, DeviceFigures, Figure, FigureBasis, FigureUnit, MappingSizes, RowFigures } from './compare-result.ts';
 import { sizeClasses } from './compare-result.ts';
 import { Counter, type CounterTable } from './counters.ts';
-import type { PolicyRow } from './policy-row.ts';
+import { chosenOwners, type PolicyRow } from './policy-row.ts';
 import { Alignment, type SizeCounts } from './size-counts.ts';
 
 /** What the figures of all rows have in common. */
@@ -14,6 +14,8 @@ export interface FigureContext {
   /** Machine indexes of the devices in the result, and what is said of each. */
   readonly deviceIndexes: readonly number[];
   readonly devices: readonly CompareDevice[];
+  /** Devices that the total is of. */
+  readonly chosen: ReadonlySet<number>;
 }
 
 /** Where a row's figures come from. */
@@ -37,7 +39,7 @@ interface Part {
   readonly syncsUnseen: boolean;
 }
 
-/** Figures of all devices together, then of each. */
+/** Figures of the chosen devices together, then of each device. */
 export function rowFigures(
   context: FigureContext,
   row: PolicyRow,
@@ -46,7 +48,7 @@ export function rowFigures(
 ): { readonly total: RowFigures; readonly devices: readonly DeviceFigures[] } {
   const source: RowSource = { row, recorded, modelled };
   return {
-    total: new FigureBuilder(context, source, wholeOf(context, row)).figures(),
+    total: new FigureBuilder(context, source, chosenOf(context, row)).figures(),
     devices: context.devices.map((device, position) => ({
       name: device.name,
       policy: row.machine.devices[context.deviceIndexes[position]].policy.name,
@@ -77,13 +79,18 @@ export function mappingSizes(sizes: SizeCounts, devices: readonly number[], loss
   };
 }
 
-function wholeOf(context: FigureContext, row: PolicyRow): Part {
+/** The chosen devices and their domains; what nobody known did counts with all devices only. */
+function chosenOf(context: FigureContext, row: PolicyRow): Part {
+  const { machine, counters } = row;
+  const owners = chosenOwners(row, context.chosen);
   return {
-    owners: Array.from({ length: row.counters.owners }, (_, owner) => owner),
-    domains: row.machine.domains.map(({ index }) => index),
+    owners: context.chosen.size === machine.devices.length ? [...owners, counters.owners - 1] : owners,
+    domains: owners.flatMap((owner) => (owner < machine.devices.length ? [] : [owner - machine.devices.length])),
     device: -1,
     bearsDomain: true,
-    syncsUnseen: context.devices.some((device, position) => device.syncsUnseen && bounces(row, context.deviceIndexes[position])),
+    syncsUnseen: context.devices.some(
+      (device, position) => device.chosen && device.syncsUnseen && bounces(row, context.deviceIndexes[position]),
+    ),
   };
 }
 
@@ -208,7 +215,8 @@ class FigureBuilder {
   private flushes(): RowFigures['flushes'] {
     const { row } = this.source;
     const { device, domains } = this.part;
-    const isLazy = device < 0 ? row.isLazy : row.machine.devices[device].policy.lazy;
+    const isLazy =
+      device < 0 ? domains.some((domain) => row.machine.domains[domain].flushQueue !== null) : row.machine.devices[device].policy.lazy;
     if (!isLazy) {
       const none = (unit: FigureUnit): Figure => ({ value: null, unit, basis: 'replay' });
       return { timer: none('flushes'), ringFull: none('flushes'), queuePeak: none('entries') };
@@ -237,7 +245,8 @@ class FigureBuilder {
 
   private tablePagesPeak(): Figure {
     const { row } = this.source;
-    if (this.part.device < 0) return this.peak(row.tablePagesTotalPeak, 'pages', this.timedBasis);
+    if (this.part.device < 0 && this.part.domains.length === row.machine.domains.length)
+      return this.peak(row.tablePagesTotalPeak, 'pages', this.timedBasis);
     return this.ofDomains((domain) => row.tablePagesPeak[domain], 'pages');
   }
 

@@ -20,8 +20,6 @@ export interface CompareGroups {
   readonly complete: readonly CompareRow[];
   /** Give something up. */
   readonly partial: readonly CompareRow[];
-  /** Which row of the first group is cheapest, and how clearly; null when no row of it has a price. */
-  readonly ranking: CostRanking | null;
 }
 
 /** Properties that a row's policy does not promise; empty for as-recorded. */
@@ -30,30 +28,31 @@ export function givenUp(row: CompareRow): PropertyName[] {
   return promises === null ? [] : ALL_PROPERTIES.filter((property) => !promises.includes(property));
 }
 
-/** Groups the what-if rows and ranks the first group in pairs. */
-export function compareGroups(result: CompareResult, profile: CostProfile | undefined): CompareGroups {
-  const whatIf = result.rows.filter(({ policy }) => policy !== AS_RECORDED);
+/** Groups the what-if rows. */
+export function compareGroups({ rows }: CompareResult): CompareGroups {
+  const whatIf = rows.filter(({ policy }) => policy !== AS_RECORDED);
   const ordered = whatIf.toSorted((a, b) => costOf(a) - costOf(b));
-  const complete = ordered.filter((row) => givenUp(row).length === 0);
-  const costed = complete.flatMap(({ policy, work }) => (work === null ? [] : [{ name: policy, charges: work.charges }]));
   return {
-    complete,
+    complete: ordered.filter((row) => givenUp(row).length === 0),
     partial: ordered.filter((row) => givenUp(row).length > 0),
-    ranking: profile === undefined || costed.length === 0 ? null : rankRows(costed, profile),
   };
 }
 
-/** The verdict: two or three sentences in one text. */
-export function compareVerdict(groups: CompareGroups): string {
-  const { complete, ranking } = groups;
-  const best = complete.find(({ policy }) => policy === ranking?.cheapest);
-  if (best === undefined || ranking === null) return 'No policy of this comparison promises P1 to P6 and has a price.';
-  const sentences = [`${best.policy} promises P1 to P6 and takes ${differenceText(best)} (${best.status}).`];
-  const versus = rivalsText(ranking);
-  if (versus !== '') sentences.push(versus);
+/** Ranks the rows that promise everything, in pairs; null when none of them has a price. */
+export function compareRanking({ complete }: CompareGroups, profile: CostProfile): CostRanking | null {
+  const costed = complete.flatMap(({ policy, work }) => (work === null ? [] : [{ name: policy, charges: work.charges }]));
+  return costed.length === 0 ? null : rankRows(costed, profile);
+}
+
+/** The verdict in sentences, the most important one first. */
+export function compareVerdict(groups: CompareGroups, ranking: CostRanking | null): string[] {
+  const best = groups.complete.find(({ policy }) => policy === ranking?.cheapest);
+  if (best === undefined || ranking === null) return ['No policy of this comparison promises P1 to P6 and has a price.'];
+  const reach = best.exposure?.total.either?.subPage.peak.value;
+  const subject = reach === 0 ? `${best.policy} leaves nothing foreign reachable here and takes` : `${best.policy} takes`;
+  const sentences = [`${subject} ${differenceText(best)} (${best.status}).`, rivalsText(ranking)];
   const trade = tradeText(groups);
-  if (trade !== '') sentences.push(trade);
-  return sentences.join(' ');
+  return trade === '' ? sentences : [...sentences, trade];
 }
 
 /** How a row compares with the machine as recorded, per pair and over all constants. */
@@ -90,11 +89,11 @@ function rivalsText(ranking: CostRanking): string {
   return `Cheapest of its group at the stated constants; ${parts.join(', ')}.`;
 }
 
-/** What the cheapest of the others saves and gives up. */
+/** What the cheapest of the others takes and gives up; one that lets the device reach all memory is no alternative. */
 function tradeText({ partial }: CompareGroups): string {
-  const cheapest = partial.find((row) => row.cost?.versusRecorded?.relation === 'less');
+  const cheapest = partial.find(({ exposure }) => exposure?.total.reach === 'limited');
   if (cheapest === undefined) return '';
-  return `${cheapest.policy} is cheaper still and gives up ${givenUp(cheapest).join(' ')}.`;
+  return `${cheapest.policy} takes ${differenceText(cheapest)} and gives up ${givenUp(cheapest).join(' ')}.`;
 }
 
 function named(names: readonly string[]): string {

@@ -9,6 +9,8 @@ export interface RecordingFacts {
   readonly kernelRelease: string | null;
   readonly cpus: number;
   readonly hz: number;
+  /** The machine description says that an emulator made the recording: order and addresses are real, durations are not. */
+  readonly emulated: boolean;
   /** From the first to the last event. */
   readonly durationNs: number;
 }
@@ -23,6 +25,7 @@ export function recordingFacts(recording: Recording): RecordingFacts {
     kernelRelease: description?.kernelRelease ?? null,
     cpus: inference.cpuCount,
     hz: inference.kernelHz,
+    emulated: /emulat|qemu/i.test(description?.recordedOn ?? ''),
     durationNs: statistics.events > 0 ? statistics.lastTimeNs - statistics.firstTimeNs : 0,
   };
 }
