@@ -122,13 +122,12 @@ export class ExposureMeter {
   }
 
   /** What holds now may be a peak. */
-  settle(timeNs: number): void {
+  settle(): void {
     for (let index = 0; index < this.changedCount; index++) {
       const device = this.changed[index];
       this.isChanged[device] = 0;
       const first = device * LANES;
       for (let lane = first; lane < first + LANES; lane++) if (this.now[lane] > this.peak[lane]) this.peak[lane] = this.now[lane];
-      this.holdSeries(device, timeNs, timeNs);
     }
     this.changedCount = 0;
   }
@@ -146,9 +145,8 @@ export class ExposureMeter {
       return;
     }
     const ns = timeNs - since;
-    if (ns <= 0) return;
     const first = device * LANES;
-    for (let lane = first; lane < first + LANES; lane++) this.byteNs[lane] += this.now[lane] * ns;
+    if (ns > 0) for (let lane = first; lane < first + LANES; lane++) this.byteNs[lane] += this.now[lane] * ns;
     this.holdSeries(device, since, timeNs);
   }
 
