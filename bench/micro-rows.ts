@@ -1,4 +1,5 @@
 import { type BenchRow, benchRow } from './bench-row.ts';
+import { exposureBenches } from './micro/exposure.bench.ts';
 import { iommuBenches } from './micro/iommu.bench.ts';
 import { iovaBenches } from './micro/iova.bench.ts';
 import type { MicroBench } from './micro/micro-bench.ts';
@@ -10,7 +11,7 @@ const WARM_UP_BATCHES = 3;
 const BATCHES = 9;
 const QUICK_ITERATIONS = 1000;
 
-export const microBenches: readonly MicroBench[] = [...iovaBenches, ...swiotlbBenches, ...iommuBenches];
+export const microBenches: readonly MicroBench[] = [...iovaBenches, ...swiotlbBenches, ...iommuBenches, ...exposureBenches];
 
 /** @param quick  small batches, enough to see that the code runs */
 export function microRow(bench: MicroBench, quick: boolean): BenchRow {

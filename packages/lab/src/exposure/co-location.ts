@@ -120,6 +120,7 @@ export class CoLocations {
 
   /** What holds now may be a peak. */
   settle(): void {
+    if (this.changed.length === 0) return;
     for (const pair of this.changed) {
       this.isChanged[pair] = 0;
       this.pairPeak[pair] = Math.max(this.pairPeak[pair], this.pairBytes[pair]);

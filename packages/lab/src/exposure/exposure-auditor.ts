@@ -395,7 +395,7 @@ export class ExposureAuditor implements ObservationConsumer {
       pages.clean(page);
     }
     pages.dirtyCount = 0;
-    meter.settle(this.nowNs);
+    meter.settle();
     this.coLocations.settle();
   }
 

@@ -115,16 +115,14 @@ export interface ExposedData {
   readonly byteSeconds: number;
 }
 
-/** For plots: in the order of `classes`, mean and largest bytes in each bucket of time. */
+/** For plots: bytes that can be read or written, in the order of `classes`, mean and largest in each bucket of time. */
 export interface ExposureSeries {
   readonly classes: readonly string[];
   readonly bucketNs: number;
   readonly buckets: readonly {
     readonly startNs: number;
-    readonly readMean: readonly number[];
-    readonly readMax: readonly number[];
-    readonly writeMean: readonly number[];
-    readonly writeMax: readonly number[];
+    readonly mean: readonly number[];
+    readonly max: readonly number[];
   }[];
 }
 
@@ -268,18 +266,7 @@ function windowFigures(totals: WindowTotals | undefined, context: ExposureContex
 function seriesOf(auditor: ExposureAuditor, device: number): ExposureSeries | null {
   const series = auditor.meter.seriesOf(device);
   if (series === undefined) return null;
-  const count = CLASS_NAMES.length;
-  return {
-    classes: CLASS_NAMES,
-    bucketNs: series.bucketNs,
-    buckets: series.buckets().map(({ startNs, mean, max }) => ({
-      startNs,
-      readMean: mean.slice(0, count),
-      readMax: max.slice(0, count),
-      writeMean: mean.slice(count),
-      writeMax: max.slice(count),
-    })),
-  };
+  return { classes: CLASS_NAMES, bucketNs: series.bucketNs, buckets: series.buckets() };
 }
 
 function knownLine(line: number): number | null {

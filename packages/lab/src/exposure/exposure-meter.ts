@@ -33,7 +33,6 @@ export class ExposureMeter {
   private readonly byteNs: Float64Array<ArrayBuffer>;
   private readonly accruedNs: Float64Array<ArrayBuffer>;
   private readonly series: (TimeSeries | undefined)[];
-  private readonly seriesValues: Float64Array<ArrayBuffer> = new Float64Array(2 * EXPOSURE_CLASSES);
   /** Devices whose bytes have changed since the last `settle`. */
   private readonly changed: Int32Array;
   private readonly isChanged: Uint8Array;
@@ -69,7 +68,7 @@ export class ExposureMeter {
     return this.byteNs[device * LANES + access * EXPOSURE_MEASURES + measure];
   }
 
-  /** Read bytes of each class, then written ones; undefined for a device that never reached anything. */
+  /** Bytes of each class that can be read or written; undefined for a device that never reached anything. */
   seriesOf(device: number): TimeSeries | undefined {
     return this.series[device];
   }
@@ -125,13 +124,12 @@ export class ExposureMeter {
   }
 
   /** What holds now may be a peak. */
-  settle(timeNs: number): void {
+  settle(): void {
     for (let index = 0; index < this.changedCount; index++) {
       const device = this.changed[index];
       this.isChanged[device] = 0;
       const first = device * LANES;
       for (let lane = first; lane < first + LANES; lane++) if (this.now[lane] > this.peak[lane]) this.peak[lane] = this.now[lane];
-      this.holdSeries(device, timeNs, timeNs);
     }
     this.changedCount = 0;
   }
@@ -145,23 +143,12 @@ export class ExposureMeter {
     const since = this.accruedNs[device];
     this.accruedNs[device] = timeNs;
     if (since < 0) {
-      this.series[device] = new TimeSeries(2 * EXPOSURE_CLASSES);
+      this.series[device] = new TimeSeries(EXPOSURE_CLASSES);
       return;
     }
     const ns = timeNs - since;
-    if (ns <= 0) return;
     const first = device * LANES;
-    for (let lane = first; lane < first + LANES; lane++) this.byteNs[lane] += this.now[lane] * ns;
-    this.holdSeries(device, since, timeNs);
-  }
-
-  private holdSeries(device: number, fromNs: number, toNs: number): void {
-    const { seriesValues, now } = this;
-    const first = device * LANES;
-    for (let lane = 0; lane < EXPOSURE_CLASSES; lane++) {
-      seriesValues[lane] = now[first + lane];
-      seriesValues[EXPOSURE_CLASSES + lane] = now[first + EXPOSURE_MEASURES + lane];
-    }
-    this.series[device]!.hold(fromNs, toNs, seriesValues, 0);
+    if (ns > 0) for (let lane = first; lane < first + LANES; lane++) this.byteNs[lane] += this.now[lane] * ns;
+    this.series[device]!.hold(since, timeNs, this.now, first + AccessKind.EITHER * EXPOSURE_MEASURES);
   }
 }
