@@ -1,7 +1,18 @@
 export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
+export * from './cost/charges.ts';
+export * from './cost/copy-table.ts';
+export * from './cost/cost-constant.ts';
+export * from './cost/cost-meter.ts';
+export * from './cost/cost-profile.ts';
+export * from './cost/device-accesses.ts';
+export * from './cost/paired-difference.ts';
+export { type CostFigure, type CostFigures, type CostUnknown, costPerPair, priceCharges } from './cost/price-charges.ts';
+export * from './cost/rank-rows.ts';
+export * from './cost/step-price.ts';
 export * from './replay/call-assembler.ts';
+export * from './replay/observation-consumer.ts';
 export * from './replay/recorded-machine.ts';
 export * from './replay/recording.ts';
 export * from './replay/recording-facts.ts';

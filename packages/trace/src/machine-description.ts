@@ -6,7 +6,7 @@
  */
 import { LabError } from 'dmalab-core';
 import { escapeText } from './byte-text.ts';
-import { JsonReader, type RegisterHalves } from './json-reader.ts';
+import { type JsonDocument, JsonReader, type RegisterHalves } from './json-reader.ts';
 
 /** Byte addresses, both ends included. */
 export interface AddressRange {
@@ -93,7 +93,7 @@ const RANGE_TEXT = /^(?:\[?mem )?(0x[0-9a-f]{1,16})-(0x[0-9a-f]{1,16})\]? (.+)$/
  *   impossible values; each names the path of the field
  */
 export function parseMachineDescription(text: string, file?: string): MachineDescription {
-  const reader = new JsonReader(parseJson(text, file), file);
+  const reader = new JsonReader(parseJson(text, file), documentOf(file));
   const description = {
     file,
     kernelRelease: reader.optionalText('kernelRelease'),
@@ -127,6 +127,11 @@ export function machinePathFor(tracePath: string): string {
   return `${stem}.machine.json`;
 }
 
+function documentOf(file: string | undefined): JsonDocument {
+  const next = 'correct the field, or write null for what is not known';
+  return { noun: 'machine description', file, wrongType: 'MCH002', outOfRange: 'MCH003', next };
+}
+
 function parseJson(text: string, file: string | undefined): unknown {
   try {
     return JSON.parse(text);
@@ -151,7 +156,7 @@ function readVtd(reader: JsonReader): VtdDescription {
 function readSwiotlb(reader: JsonReader): SwiotlbDescription {
   const start = reader.address('start');
   const endExclusive = reader.address('endExclusive');
-  if (endExclusive <= start) throw reader.impossible('endExclusive', `a pool that ends after ${hex(start)}`, hex(endExclusive));
+  if (endExclusive <= start) throw reader.wrong('MCH005', 'endExclusive', `a pool that ends after ${hex(start)}`, hex(endExclusive));
   const slots = reader.optionalInteger('slots', 1, 2 ** 31) ?? Math.floor((endExclusive - start) / SLOT_BYTES);
   return { start, endExclusive, slots, areas: reader.optionalInteger('areas', 1, 65_536) ?? 1 };
 }
@@ -159,7 +164,7 @@ function readSwiotlb(reader: JsonReader): SwiotlbDescription {
 function readRange(reader: JsonReader): AddressRange {
   const start = reader.address('start');
   const end = reader.address('end');
-  if (end < start) throw reader.impossible('end', `an end at or above ${hex(start)}`, hex(end));
+  if (end < start) throw reader.wrong('MCH005', 'end', `an end at or above ${hex(start)}`, hex(end));
   return { start, end };
 }
 
@@ -187,7 +192,7 @@ function readMemoryRange(text: string, reader: JsonReader, path: string): Addres
   if (match === null) throw reader.wrong('MCH003', path, '0xSTART-0xEND] type', text);
   const start = Number(match[1]);
   const end = Number(match[2]);
-  if (end < start) throw reader.impossible(path, `an end at or above ${hex(start)}`, hex(end));
+  if (end < start) throw reader.wrong('MCH005', path, `an end at or above ${hex(start)}`, hex(end));
   return { start, end, type: match[3]! };
 }
 
