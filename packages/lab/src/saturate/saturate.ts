@@ -1,9 +1,9 @@
 import type { MachineParameters } from 'dmalab-core';
+import type { CostProfile } from '../cost/cost-profile.ts';
 import type { CallSequence } from './call-sequence.ts';
 import { type Sharing, saturatedMachine } from './saturated-machine.ts';
 import { Saturation } from './saturation.ts';
 import type { SaturationResult } from './saturation-result.ts';
-import type { StepPricer } from './step-pricer.ts';
 
 /** Numbers of CPUs for which a scaling curve is drawn. */
 export const SATURATE_CPUS: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
@@ -37,12 +37,12 @@ export function saturate(
   one: MachineParameters,
   policy: string,
   sequence: CallSequence,
-  pricer: StepPricer,
+  profile: CostProfile,
   options: SaturateOptions = {},
 ): SaturationResult[] {
   const { cpus = SATURATE_CPUS, sharing = 'queue-and-pool', areas } = options;
   return cpus.map((count) => {
     const setup = saturatedMachine(one, sequence, count, sharing, areas);
-    return new Saturation(setup, sequence, pricer).measure(policy, WARM_UP_PAIRS, Math.max(PAIRS_PER_CPU, Math.ceil(PAIRS_MIN / count)));
+    return new Saturation(setup, sequence, profile).measure(policy, WARM_UP_PAIRS, Math.max(PAIRS_PER_CPU, Math.ceil(PAIRS_MIN / count)));
   });
 }

@@ -1,14 +1,4 @@
-/** CPU time per pair, ns, by what it is spent on. */
-export interface WorkSplit {
-  readonly call: number;
-  readonly iova: number;
-  readonly pageTable: number;
-  readonly slots: number;
-  readonly copy: number;
-  /** The invalidation's own time, which the CPU spins away even when it is alone. */
-  readonly invalidation: number;
-  readonly flushQueue: number;
-}
+import type { CostFigures } from '../cost/price-charges.ts';
 
 /** Time per pair spent waiting for other CPUs, ns, by what they hold. */
 export interface WaitSplit {
@@ -27,9 +17,13 @@ export interface SaturationResult {
   readonly policy: string;
   readonly cpus: number;
   readonly pairsPerCpuPerSecond: number;
-  /** CPU time of a pair, ns: the sum of `work` and `waiting`. */
+  /** CPU time of a pair, ns, at the stated constants: `work` at its value, and `waiting`. */
   readonly nsPerPair: number;
-  readonly work: WorkSplit;
+  /**
+   * What a pair costs a CPU without waiting, with ranges. An invalidation's own time counts, as its CPU spins it away even when it
+   * is alone.
+   */
+  readonly work: CostFigures;
   readonly waiting: WaitSplit;
   /** Share of the time in which the invalidation queue was at work, 0 to 1. */
   readonly queueUtilisation: number;
