@@ -12,7 +12,7 @@ export const SATURATE_CPUS: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
 const WARM_UP_PAIRS = 300;
 /** Pairs of each CPU to measure: two fillings of a ring, and at least so many over all CPUs. */
 const PAIRS_PER_CPU = 510;
-const PAIRS_MIN = 4080;
+const PAIRS_MIN = 1020;
 
 export interface SaturateOptions {
   /** Default 1, 2, 4, ... 64. */
@@ -21,6 +21,9 @@ export interface SaturateOptions {
   readonly sharing?: Sharing;
   /** Areas of the pool; default one per CPU. */
   readonly areas?: number;
+  /** Pairs of each CPU before measuring and to measure, where less than the default will do: without a flush queue. */
+  readonly warmUpPairs?: number;
+  readonly pairsPerCpu?: number;
 }
 
 /**
@@ -40,9 +43,10 @@ export function saturate(
   profile: CostProfile,
   options: SaturateOptions = {},
 ): SaturationResult[] {
-  const { cpus = SATURATE_CPUS, sharing = 'queue-and-pool', areas } = options;
+  const { cpus = SATURATE_CPUS, sharing = 'queue-and-pool', areas, warmUpPairs = WARM_UP_PAIRS, pairsPerCpu } = options;
   return cpus.map((count) => {
     const setup = saturatedMachine(one, sequence, count, sharing, areas);
-    return new Saturation(setup, sequence, profile).measure(policy, WARM_UP_PAIRS, Math.max(PAIRS_PER_CPU, Math.ceil(PAIRS_MIN / count)));
+    const pairs = pairsPerCpu ?? Math.max(PAIRS_PER_CPU, Math.ceil(PAIRS_MIN / count));
+    return new Saturation(setup, sequence, profile).measure(policy, warmUpPairs, pairs);
   });
 }

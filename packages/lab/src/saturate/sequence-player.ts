@@ -1,4 +1,4 @@
-import { type Direction, DMA_MAPPING_ERROR, type DmaApi, type Machine } from 'dmalab-core';
+import { type Direction, DMA_MAPPING_ERROR, type DmaApi, DmaStep, type Machine } from 'dmalab-core';
 import { RecordedCall } from '../replay/call-records.ts';
 import type { CallSequence } from './call-sequence.ts';
 import type { SaturatedMachine } from './saturated-machine.ts';
@@ -62,8 +62,16 @@ export class SequencePlayer {
   /** Runs one step of a CPU, or a whole sync, which has no steps. What it did is in the machine's observations. */
   step(cpu: number): void {
     const frame = this.frame[cpu];
-    if (frame === NO_CALL) this.begin(cpu);
-    else if (this.dma.step(frame)) this.finish(cpu, frame);
+    if (frame === NO_CALL) {
+      this.begin(cpu);
+      return;
+    }
+    const { calls } = this.dma;
+    let returned = this.dma.step(frame);
+    // A CPU spins from the moment that it submits, so the wait belongs to the same step, and no two submissions are in the queue at once.
+    while (!returned && (calls.flushing[frame] === 1 || this.dma.nextStep(frame) === DmaStep.WAIT_INVALIDATION))
+      returned = this.dma.step(frame);
+    if (returned) this.finish(cpu, frame);
   }
 
   private begin(cpu: number): void {
