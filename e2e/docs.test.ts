@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { COST_PARTS, COST_UNITS } from 'dmalab-lab';
 import { EVENT_FORMS } from 'dmalab-trace';
 import { describe, expect, it } from 'vitest';
 
@@ -54,7 +55,8 @@ describe('docs/formats.md', () => {
   });
 
   it.each([
-    ['packages/trace/src/machine-description.ts', 'Machine description', 'JSON of verify'],
+    ['packages/trace/src/machine-description.ts', 'Machine description', 'Cost profile'],
+    ['packages/lab/src/cost/cost-profile.ts', 'Cost profile', 'JSON of verify'],
     ['packages/lab/src/verify/verify-result.ts', 'JSON of verify', 'JSON of compare'],
     // What the two objects have in common is described once.
     ['packages/lab/src/compare/compare-result.ts', 'JSON of verify', 'Error codes'],
@@ -64,6 +66,15 @@ describe('docs/formats.md', () => {
     const text = formats.slice(formats.indexOf(`\n## ${section}\n`), formats.indexOf(`\n## ${nextSection}\n`));
     expect(fields.length).toBeGreaterThan(10);
     expect([...new Set(fields)].filter((field) => !OWN_FIELDS.has(field) && !namesField(text, field))).toEqual([]);
+  });
+});
+
+describe('docs/cost.md', () => {
+  it('lists every constant with its unit, and every part of the split', () => {
+    const text = readFileSync(join(ROOT, 'docs/cost.md'), 'utf8');
+    const rows = [...text.matchAll(/^\| `(\w+)` \| (ns\/\w+|ratio|entries|ways) \|/gm)].map(([, name, unit]) => [name, unit]);
+    expect(Object.fromEntries(rows)).toEqual(COST_UNITS);
+    expect(COST_PARTS.filter((part) => !text.includes(`| \`${part}\` |`))).toEqual([]);
   });
 });
 

@@ -27,6 +27,9 @@ describe('output', () => {
     ['help.txt', ['--help'], 0],
     ['help-compare.txt', ['compare', '--help'], 0],
     ['help-verify.txt', ['help', 'verify'], 0],
+    ['help-profile.txt', ['help', 'profile'], 0],
+    ['profile-list.txt', ['profile', 'list'], 0],
+    ['profile-show.txt', ['profile', 'show', 'vtd-bare'], 0],
   ])('%s', async (golden, args, code) => {
     const outcome = bench.dmalab(args);
     expect(outcome.err).toBe('');
@@ -106,6 +109,18 @@ describe('output', () => {
     expect(bench.dmalab(['compare', small, '--policy', policies.join(',')]).code).toBe(0);
     const handle = /first at (L[\d,]*\d)/.exec(bench.dmalab(['verify', wrongAddress]).out)![1]!;
     expect(bench.dmalab(['verify', wrongAddress, '--at', handle]).out).toContain(`> ${handle}`);
+  });
+});
+
+describe('a cost profile', () => {
+  it('that is printed as JSON can be read again', () => {
+    const printed = bench.dmalab(['profile', 'show', 'smmuv3-server', '--json']).out;
+    bench.write('mine.json', printed);
+    const again = bench.dmalab(['profile', 'show', 'mine.json', '--json']);
+    expect(again).toEqual({ code: 0, out: printed, err: '' });
+    expect(bench.dmalab(['profile', 'show', './mine.json']).out).toContain('dmalab profile show ./mine.json --json');
+    const all: { name: string }[] = JSON.parse(bench.dmalab(['profile', 'list', '--json']).out);
+    expect(all.map(({ name }) => name)).toContain('smmuv3-server');
   });
 });
 

@@ -30,6 +30,26 @@ bench.write('bad.json', '{ "kernelHz": ');
 bench.write('wrong.json', '{ "kernelHz": "fast" }');
 bench.write('huge.json', '{ "swiotlb": { "start": "0x100000000000000000", "endExclusive": "0x200000000000000000" } }');
 
+/** A shipped cost profile with one piece of its text changed. */
+function writeProfile(name: string, from: string | RegExp, to: string): string {
+  const text = readFileSync(new URL('../packages/lab/profiles/vtd-bare.json', import.meta.url), 'utf8');
+  const changed = text.replace(from, to);
+  if (changed === text) throw new Error(`nothing to change in ${name}`);
+  return bench.write(name, changed);
+}
+
+const PROFILES: readonly string[] = [
+  writeProfile('missing-number.json', '"value": 5.9,', ''),
+  writeProfile('negative.json', '"value": 5.9,', '"value": -5.9,'),
+  writeProfile('no-number.json', '"value": 5.9,', '"value": "fast",'),
+  writeProfile('wrong-unit.json', '"unit": "ns/lock"', '"unit": "cycles"'),
+  writeProfile('wrong-order.json', '"low": 5.7,', '"low": 6,'),
+  writeProfile('no-source.json', /"source": "rIOMMU[^"]*",/, ''),
+  writeProfile('unknown-constant.json', '"lock": {', '"locks": {'),
+  writeProfile('cut-profile.json', /"constants"[\s\S]*/, ''),
+  'missing-profile.json',
+];
+
 const USAGE: readonly (readonly string[])[] = [
   [],
   ['verfy', small],
@@ -54,6 +74,11 @@ const USAGE: readonly (readonly string[])[] = [
   ['compare', small, '--pool', '1024,0'],
   ['compare', small, '--pool', '999999999999'],
   ['compare', small, '--pool', '1024,4,2'],
+  ['profile'],
+  ['profile', 'shw'],
+  ['profile', 'show'],
+  ['profile', 'show', 'vtd-bair'],
+  ['profile', 'list', 'vtd-bare'],
 ];
 
 const UNREADABLE: readonly (readonly string[])[] = [
@@ -87,6 +112,16 @@ describe('wrong usage', () => {
 describe('unreadable input', () => {
   it.each(UNREADABLE.map((args) => [args.join(' '), args] as const))('dmalab verify %s', (_, args) => {
     const { code, out, err } = bench.dmalab(['verify', ...args]);
+    expect(out).toBe('');
+    expect(code).toBe(3);
+    expect(styleFault(err)).toBeUndefined();
+    expect(err).toMatchSnapshot();
+  });
+});
+
+describe('a wrong cost profile', () => {
+  it.each(PROFILES)('dmalab profile show %s', (file) => {
+    const { code, out, err } = bench.dmalab(['profile', 'show', file]);
     expect(out).toBe('');
     expect(code).toBe(3);
     expect(styleFault(err)).toBeUndefined();

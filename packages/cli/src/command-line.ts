@@ -9,13 +9,14 @@ import type { Terminal } from './terminal/terminal.ts';
 import { wrapped } from './terminal/wrap.ts';
 import { usageError } from './usage.ts';
 import { type CompareOptions, compare } from './verbs/compare.ts';
+import { listProfiles, type ProfileOptions, showProfile } from './verbs/profile.ts';
 import { type VerifyOptions, verify } from './verbs/verify.ts';
 
 const EXIT_CODES = 'Exit codes: 0 fine, 1 a check failed, 2 wrong usage, 3 unreadable input, 130 interrupted.';
 const TRACE = 'kernel trace as text, plain or gzip; - for standard input';
 const MACHINE = 'machine description; default: X.machine.json beside X.trace.gz';
-/** Codes of errors that lie in the input: trace, machine description, a trace that has no calls. Others are wrong usage. */
-const UNREADABLE = /^(TRC|MCH|CMP005)/;
+/** Codes of errors that lie in the input: trace, machine description, cost profile, a trace that has no calls. Others are wrong usage. */
+const UNREADABLE = /^(TRC|MCH|CMP005|PRF(?!007))/;
 /** A person at a terminal is told how long the work took from here on; a pipe never is, so that its bytes repeat. */
 const TOLD_SECONDS = 1;
 /** Indentation of continuation lines of an error: under the texts after its labels. */
@@ -98,6 +99,24 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
       examples(['dmalab verify dock.trace.gz', 'dmalab verify dock.trace.gz --at L41,207', 'dmalab verify - < dock.trace']),
     )
     .action(async (trace: string, options: VerifyOptions) => done(await verify(trace, options, terminal, interruption)));
+
+  const profile = prepared(program.command('profile'), terminal)
+    .summary('list and show cost profiles: what operations cost, and how that is known')
+    .description('Cost profiles say what the operations of a machine cost: each constant with its range, its source and a grade.')
+    .usage('list | show PROFILE')
+    .commandsGroup('Verbs:')
+    .helpCommand(false)
+    .addHelpText('after', examples(['dmalab profile list', 'dmalab profile show vtd-bare', 'dmalab profile show my-machine.json --json']));
+  prepared(profile.command('list'), terminal)
+    .summary('the profiles that come along')
+    .option('--json', 'all profiles as objects')
+    .action((options: ProfileOptions) => done(listProfiles(options, terminal)));
+  prepared(profile.command('show'), terminal)
+    .summary('one profile, from those that come along or from a file')
+    .usage('[options] PROFILE')
+    .argument('<PROFILE>', 'a name from the list, or a file: a path, or a name that ends in .json')
+    .option('--json', 'the profile as a file has it, sources included')
+    .action((nameOrFile: string, options: ProfileOptions) => done(showProfile(nameOrFile, options, terminal)));
   return program;
 }
 
@@ -157,6 +176,7 @@ function helpExit(refused: CommanderError): number {
 function refusalError({ command, refused }: CommandRefusal): LabError | undefined {
   const name = commandName(command);
   const help = `see ${name} --help`;
+  const argument = command.registeredArguments[0]?.name() ?? '';
   const word = /'([^']*)'/.exec(refused.message)?.[1] ?? '';
   switch (refused.code) {
     case 'commander.unknownCommand':
@@ -164,7 +184,7 @@ function refusalError({ command, refused }: CommandRefusal): LabError | undefine
     case 'commander.unknownOption':
       return usageError('USE002', 'There is no such option.', word, optionsOf(command), help);
     case 'commander.missingArgument':
-      return usageError('USE003', 'The trace is missing.', 'no argument', `${name} TRACE`, help);
+      return usageError('USE003', `The ${argument.toLowerCase()} is missing.`, 'no argument', `${name} ${argument}`, help);
     case 'commander.optionMissingArgument':
       return usageError('USE004', 'An option lacks its value.', word.replace(/^.*(?=--)/, ''), 'a value after the option', help);
     case 'commander.excessArguments':
@@ -172,7 +192,7 @@ function refusalError({ command, refused }: CommandRefusal): LabError | undefine
         'USE005',
         'There are too many arguments.',
         `${/got (\d+)/.exec(refused.message)?.[1] ?? 'several'} arguments`,
-        `${name} TRACE`,
+        `${name} ${argument}`.trim(),
         help,
       );
     default:

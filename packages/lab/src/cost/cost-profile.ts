@@ -10,8 +10,8 @@ import { COST_CONSTANT_NAMES, COST_UNITS, type CostConstantName } from './cost-c
 export const GRADES = ['A', 'B', 'C', 'D', 'own measurement', 'estimate'] as const;
 export type Grade = (typeof GRADES)[number];
 
-const FORMAT = 'dmalab-cost-profile';
-const VERSION = 1;
+export const PROFILE_FORMAT = 'dmalab-cost-profile';
+export const PROFILE_VERSION = 1;
 
 /** Where a number comes from. */
 export interface Provenance {
@@ -82,8 +82,8 @@ export function parseProfile(value: unknown, file?: string): CostProfile {
 function parse(value: unknown, file: string | undefined, lineOf: JsonDocument['lineOf']): CostProfile {
   const next = 'correct the field; a constant without a basis is {"unit": ..., "value": null, "reason": ...}';
   const reader = new JsonReader(value, { noun: 'cost profile', file, wrongType: 'PRF002', outOfRange: 'PRF003', next, lineOf });
-  if (reader.text('format') !== FORMAT) throw reader.wrong('PRF002', 'format', FORMAT, reader.text('format'));
-  reader.integer('version', VERSION, VERSION);
+  if (reader.text('format') !== PROFILE_FORMAT) throw reader.wrong('PRF002', 'format', PROFILE_FORMAT, reader.text('format'));
+  reader.integer('version', PROFILE_VERSION, PROFILE_VERSION);
   const profile: CostProfile = {
     name: requiredText(reader, 'name'),
     description: requiredText(reader, 'description'),

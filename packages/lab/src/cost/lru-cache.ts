@@ -115,12 +115,11 @@ export class LruCache {
   }
 
   private setOf(key: number): number {
-    return (key % 4294967296) & this.setMask;
+    return (key | 0) & this.setMask;
   }
 
-  /** Neighbouring keys go to neighbouring buckets. */
+  /** Neighbouring keys go to neighbouring buckets. Bit operations take the lower 32 bits of a number of any size. */
   private hashOf(key: number): number {
-    const high = Math.floor(key / 4294967296);
-    return ((key % 4294967296) ^ Math.imul(high, 0x9e3779b1)) & this.hashMask;
+    return (key ^ Math.imul(key / 4294967296, 0x9e3779b1)) & this.hashMask;
   }
 }

@@ -181,7 +181,8 @@ export class RowCharger {
       case Observed.CALL_BEGUN:
         this.inCall[cpu] = 1;
         this.forgetRange(cpu);
-        if (log.a[row] !== CallKind.FLUSH) into[at + (isUnmap(log.a[row]) ? Quantity.UNMAP_CALLS : Quantity.MAP_CALLS)] += 1;
+        if (isMap(log.a[row])) into[at + Quantity.MAP_CALLS] += 1;
+        else if (isUnmap(log.a[row])) into[at + Quantity.UNMAP_CALLS] += 1;
         return;
       case Observed.CALL_ENDED:
         this.inCall[cpu] = 0;
@@ -234,6 +235,10 @@ export class RowCharger {
 /** Whether a DESCRIPTOR_SUBMITTED row invalidates pages, not a whole domain. */
 export function isPageSelective(log: ObservationLog, row: number): boolean {
   return ((log.b[row] >>> 4) & 3) === PAGE_SELECTIVE;
+}
+
+function isMap(kind: number): boolean {
+  return kind === CallKind.MAP_PAGE || kind === CallKind.MAP_SG || kind === CallKind.MAP_RESOURCE || kind === CallKind.ALLOC;
 }
 
 function isUnmap(kind: number): boolean {
