@@ -64,6 +64,7 @@ export class Saturation {
     const { cpus } = setup;
     const price = StepPrice.of(profile, cpus);
     assert(price !== null, 'a profile without gaps');
+    assert(sequence.pairs > 0, 'a sequence that makes mappings');
     this.cpus = cpus;
     this.profile = profile;
     this.price = price;
