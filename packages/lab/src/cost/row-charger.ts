@@ -1,6 +1,6 @@
 import { CallKind, FlushCause, type ObservationLog, Observed, PAGE_SIZE } from 'dmalab-core';
 import { Quantity } from './charges.ts';
-import { copyInterval } from './copy-table.ts';
+import { COPY_INTERVALS, copyInterval } from './copy-table.ts';
 
 /**
  * Whether a kind of observation is charged, and if not, why not. Every row of a log is charged once: by its own kind
@@ -36,6 +36,46 @@ export const OBSERVATION_CHARGES: Readonly<Record<keyof typeof Observed, 'charge
   SHADOW_TAKEN: 'charged',
   SHADOW_RETURNED: 'charged',
 };
+
+const COPY_QUANTITIES = Array.from({ length: 2 * COPY_INTERVALS }, (_, index) => (Quantity.COPIES + index) as Quantity);
+const FREE_QUANTITIES = [Quantity.IOVA_CACHE_FREES, Quantity.IOVA_TREE_FREES, Quantity.DRAINED_TO_CACHE, Quantity.DRAINED_TO_TREE];
+const SUBMITTED_QUANTITIES = [
+  Quantity.PAGE_INVALIDATIONS,
+  Quantity.DOMAIN_INVALIDATIONS,
+  Quantity.TIMER_FLUSHES,
+  Quantity.RING_FULL_FLUSHES,
+  Quantity.TEARDOWN_FLUSHES,
+  Quantity.EARLY_FLUSHES_OWN,
+  Quantity.EARLY_FLUSHES_FOREIGN,
+];
+
+/** Which quantities a row of each kind can add to, by kind; so that a single row can be priced without looking at all. */
+export const QUANTITIES_OF_KIND: readonly (readonly Quantity[])[] = byKind({
+  MAPPED: [Quantity.MAPPED_RANGES, Quantity.MAPPED_NEXT_PAGES],
+  UNMAPPED: [Quantity.UNMAPPED_RANGES, Quantity.UNMAPPED_NEXT_PAGES],
+  SLOT_ALLOCATED: [Quantity.SLOT_SEARCHES, Quantity.SLOTS_LOOKED_AT, Quantity.SLOTS_TAKEN, Quantity.LOCKS],
+  SLOT_RELEASED: [Quantity.SLOT_RELEASES, Quantity.SLOTS_RETURNED, Quantity.LOCKS],
+  SLOT_FAILED: [Quantity.SLOT_SEARCHES, Quantity.SLOTS_LOOKED_AT, Quantity.LOCKS],
+  COPIED_IN: [Quantity.SYNC_COPIES, ...COPY_QUANTITIES],
+  COPIED_OUT: [Quantity.SYNC_COPIES, ...COPY_QUANTITIES],
+  ZEROED: [Quantity.ZEROED_BYTES],
+  IOVA_ALLOCATED: [Quantity.IOVA_CACHE_ALLOCS, Quantity.IOVA_TREE_ALLOCS, Quantity.LOCKS],
+  IOVA_FREED: [...FREE_QUANTITIES, Quantity.LOCKS],
+  IOVA_FAILED: [Quantity.IOVA_TREE_ALLOCS, Quantity.LOCKS],
+  DESCRIPTOR_SUBMITTED: [...SUBMITTED_QUANTITIES, Quantity.LOCKS],
+  FLUSH_QUEUED: [Quantity.QUEUE_ADDS, Quantity.LOCKS],
+  TABLE_ALLOCATED: [Quantity.TABLES_ALLOCATED],
+  TABLE_FREED: [Quantity.TABLES_FREED],
+  CALL_BEGUN: [Quantity.MAP_CALLS, Quantity.UNMAP_CALLS],
+  SHADOW_TAKEN: [Quantity.SHADOWS_TAKEN, Quantity.LOCKS],
+  SHADOW_RETURNED: [Quantity.SHADOWS_RETURNED, Quantity.LOCKS],
+});
+
+function byKind(quantities: Partial<Record<keyof typeof Observed, readonly Quantity[]>>): readonly (readonly Quantity[])[] {
+  const columns: (readonly Quantity[])[] = [];
+  for (const [name, kind] of Object.entries(Observed)) columns[kind] = quantities[name as keyof typeof Observed] ?? [];
+  return columns;
+}
 
 const NOT_FLUSHING = 255;
 const NO_PFN = -1;

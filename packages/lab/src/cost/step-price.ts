@@ -4,7 +4,7 @@ import { QUANTITIES } from './charges.ts';
 import { rangeOf } from './constant-range.ts';
 import type { CostProfile } from './cost-profile.ts';
 import { priceTerms } from './price-list.ts';
-import { isPageSelective, RowCharger } from './row-charger.ts';
+import { isPageSelective, QUANTITIES_OF_KIND, RowCharger } from './row-charger.ts';
 
 /** What CPUs have to share. */
 export const SharedResource = {
@@ -39,6 +39,7 @@ export class StepPrice {
   tailNs = 0;
   private readonly charger: RowCharger;
   private readonly prices: Float64Array;
+  /** Of the row at work; all 0 between two rows. */
   private readonly amounts: Float64Array = new Float64Array(QUANTITIES);
   private readonly serviceShare: number;
 
@@ -91,10 +92,14 @@ export class StepPrice {
 
   private rowNs(log: ObservationLog, row: number): number {
     const { amounts, prices } = this;
-    amounts.fill(0);
     this.charger.charge(log, row, amounts, 0);
+    const quantities = QUANTITIES_OF_KIND[log.kind[row]];
     let ns = 0;
-    for (let quantity = 0; quantity < QUANTITIES; quantity++) ns += amounts[quantity] * prices[quantity];
+    for (let index = 0; index < quantities.length; index++) {
+      const quantity = quantities[index];
+      ns += amounts[quantity] * prices[quantity];
+      amounts[quantity] = 0;
+    }
     return ns;
   }
 
