@@ -40,7 +40,7 @@ describe('explain on the example', () => {
     ['explain-mapping.txt', ['--mapping', 'm-1207']],
     ['explain-after-unmap.txt', ['--fault', AFTER_UNMAP]],
     ['explain-never-mapped.txt', ['--fault', faultLine('11.000000', 'Read', 'e0000000')]],
-    ['explain-not-translated.txt', ['--iova', '0x1000', '--data']],
+    ['explain-iova-data.txt', ['--iova', '0x1000', '--data']],
   ])('%s', async (golden, args) => {
     await expect(checked(args)).toMatchFileSnapshot(`goldens/${golden}`);
   });
