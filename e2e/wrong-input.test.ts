@@ -79,6 +79,19 @@ const USAGE: readonly (readonly string[])[] = [
   ['profile', 'show'],
   ['profile', 'show', 'vtd-bair'],
   ['profile', 'list', 'vtd-bare'],
+  ['explain', small],
+  ['explain', small, '--iova', '0x1000', '--mapping', 'm-1'],
+  ['explain', small, '--iova', '0xfffg'],
+  ['explain', small, '--fault', 'DMAR: DRHD: handling fault status reg 2'],
+  ['explain', small, '--fault', `\u001b]0;title\u0007${'long '.repeat(30)}`],
+  ['explain', small, '--iova', '0x1000', '--device', '02:00.9'],
+  ['explain', small, '--iova', '0x1000', '--time', 'noon'],
+  ['explain', small, '--mapping', '1207'],
+  ['explain', small, '--mapping', 'm-99,999'],
+  ['explain', small, '--line', 'here'],
+  ['explain', small, '--line', 'L99,999'],
+  ['explain', '-', '--mapping', 'm-1'],
+  ['explain', '-', '--fault', '-'],
 ];
 
 const UNREADABLE: readonly (readonly string[])[] = [
