@@ -2,11 +2,43 @@ import { LabError } from 'dmalab-core';
 import { nearestName } from '../compare/nearest-name.ts';
 import type { Attack, AttackNotModelled } from './attack.ts';
 import { anyAddress } from './scripts/any-address.ts';
+import { ats } from './scripts/ats.ts';
+import { doubleFetch } from './scripts/double-fetch.ts';
+import { driverStruct } from './scripts/driver-struct.ts';
+import { earlyFree } from './scripts/early-free.ts';
+import { nextSlot } from './scripts/next-slot.ts';
+import { noCompletion } from './scripts/no-completion.ts';
+import { pointerLeak } from './scripts/pointer-leak.ts';
+import { residue } from './scripts/residue.ts';
+import { secondIova } from './scripts/second-iova.ts';
+import { sharedDomain } from './scripts/shared-domain.ts';
+import { skbMetadata } from './scripts/skb-metadata.ts';
+import { slotReuse } from './scripts/slot-reuse.ts';
+import { staleRead } from './scripts/stale-read.ts';
 import { staleWrite } from './scripts/stale-write.ts';
 import { subpageRead } from './scripts/subpage-read.ts';
+import { subpageWrite } from './scripts/subpage-write.ts';
 
 /** All attacks that are scripts, in the order of tables. */
-export const attacks: readonly Attack[] = [anyAddress, subpageRead, staleWrite];
+export const attacks: readonly Attack[] = [
+  anyAddress,
+  subpageRead,
+  subpageWrite,
+  skbMetadata,
+  driverStruct,
+  secondIova,
+  staleWrite,
+  staleRead,
+  slotReuse,
+  earlyFree,
+  nextSlot,
+  residue,
+  noCompletion,
+  ats,
+  doubleFetch,
+  sharedDomain,
+  pointerLeak,
+];
 
 /** Known attacks that the model has no part in. */
 export const attacksNotModelled: readonly AttackNotModelled[] = [

@@ -13,6 +13,7 @@ import {
   Prng,
   type ProtectionPolicy,
   pcMachine,
+  SLOT_BYTES,
 } from 'dmalab-core';
 import { ATTACKER } from './actors.ts';
 import { AttackDevice } from './attack-device.ts';
@@ -28,6 +29,9 @@ export const STEP_NS: Ns = 1000;
 
 /** Where the scene's memory begins; below the pool, and nothing that the machine uses. */
 const FIRST_PHYS: PhysAddr = 0x10000000;
+
+/** Beginning of the pool that holds old data: 128 slots. */
+const RESIDUE_BYTES = 128 * SLOT_BYTES;
 
 /** Under what conditions a scene is played. */
 export interface SceneOptions {
@@ -66,6 +70,7 @@ export class Scene {
   readonly steps: StoryStep[] = [];
   readonly gains: Gain[] = [];
   private nextPhys: PhysAddr = FIRST_PHYS;
+  private quiet = false;
 
   constructor(options: SceneOptions, shape: SceneShape) {
     this.policy = options.policy;
@@ -75,6 +80,7 @@ export class Scene {
     this.secrets = new SecretBook(new Prng(options.seed));
     this.watched = new WatchedMemory(this.machine.memory);
     this.device = new AttackDevice(this);
+    this.leaveResidue();
   }
 
   get nowNs(): Ns {
@@ -96,8 +102,16 @@ export class Scene {
 
   /** Writes a step down, and lets its time pass. */
   note(step: StoryStep): void {
-    this.steps.push(step);
+    if (!this.quiet || step.bytesRead > 0 || step.bytesChanged > 0) this.steps.push(step);
     this.passTime(STEP_NS);
+  }
+
+  /** Does something many times and writes it down once; steps with gain are always written down. */
+  repeat(times: number, text: string, act: (index: number) => void): void {
+    this.say('bystander', `${times} times: ${text}`);
+    this.quiet = true;
+    for (let index = 0; index < times; index++) act(index);
+    this.quiet = false;
   }
 
   /** Background work such as a flush timer runs meanwhile. */
@@ -201,6 +215,14 @@ export class Scene {
       }
     }
     return bytes;
+  }
+
+  /** Earlier transfers of other devices have left their data in the slots that are taken first. */
+  private leaveResidue(): void {
+    const { memory, pool } = this.machine;
+    if (pool === null) return;
+    const residue = this.secrets.create('bystander', 'data of an earlier transfer in the bounce pool', RESIDUE_BYTES);
+    memory.write(pool.start, this.secrets.contentOf(residue));
   }
 
   private observe(): void {

@@ -1,0 +1,46 @@
+import { PAGE_SIZE } from 'dmalab-core';
+import { type Attack, usesSlots } from '../attack.ts';
+import type { Mapping } from '../mapping.ts';
+import { DISK_REQUEST_BYTES, DiskDriver } from '../victims/disk-driver.ts';
+import { NicDriver, RX_BUFFER_BYTES } from '../victims/nic-driver.ts';
+
+const SMALL_POOL = { slots: 128 };
+/** All of the pool but the two slots of the device. */
+const REQUESTS_IN_FLIGHT = 63;
+
+/** A10. */
+export const earlyFree: Attack = {
+  id: 'A10',
+  name: 'early-free',
+  statement: 'The device reads a slot between its release and the removal of its translation, while another CPU fills it.',
+  needs: 'a nearly full pool, so that the slot is taken at once, and a second CPU',
+  hole: 'the slot goes back to the pool before the translation to it is gone',
+  source: 'reading of the kernel: dma_iova_unlink() against iommu_dma_unmap_page(); Linux mailing lists, April 2019',
+  cases: [
+    {
+      name: 'inside the unmap',
+      shape: SMALL_POOL,
+      appliesTo: usesSlots,
+      play: (scene) => {
+        const nic = new NicDriver(scene);
+        const disk = new DiskDriver(scene);
+        const packet = nic.transmit(scene.newPages(), RX_BUFFER_BYTES);
+        if (packet === null) return;
+        nic.fetch(packet, RX_BUFFER_BYTES);
+        const pages = scene.newPages();
+        scene.repeat(REQUESTS_IN_FLIGHT, 'the disk driver maps a request that stays in flight', () =>
+          disk.write(pages, DISK_REQUEST_BYTES),
+        );
+        const page = scene.newPages();
+        scene.placeSecret('disk', "a file's contents", page, PAGE_SIZE / 2);
+        let request: Mapping | null = null;
+        const tryBoth = (): void => {
+          request ??= disk.write(page, DISK_REQUEST_BYTES, 1);
+          scene.device.read(packet.address, RX_BUFFER_BYTES, 'its packet buffer');
+        };
+        scene.unmapInSteps('driver', packet, tryBoth);
+        tryBoth();
+      },
+    },
+  ],
+};

@@ -1,0 +1,47 @@
+import { type Attack, usesSlots } from '../attack.ts';
+import { UsbStorageDriver } from '../victims/usb-storage-driver.ts';
+
+const DATA_BYTES = 512;
+/** What the device really writes of them. */
+const WRITTEN_BYTES = 8;
+
+/** A12. */
+export const residue: Attack = {
+  id: 'A12',
+  name: 'residue',
+  statement: 'The device writes less than it reports, so that old bytes of the slot come back as data.',
+  needs: 'slots that are neither filled nor cleared before the device gets them',
+  hole: 'the slot holds old bytes that nobody has overwritten',
+  source: 'Linux commits "swiotlb: fix info leak with DMA_FROM_DEVICE" and its rework (2022)',
+  cases: [
+    {
+      name: 'old slot contents',
+      appliesTo: usesSlots,
+      play: (scene) => {
+        const usb = new UsbStorageDriver(scene);
+        const phys = scene.newPages() + 64;
+        const data = usb.askForData(phys, DATA_BYTES);
+        if (data === null) return;
+        const text = `a sector, and reports ${DATA_BYTES} bytes`;
+        scene.device.deliver(data, scene.hostile ? WRITTEN_BYTES : DATA_BYTES, text);
+        scene.device.readPagesOf(data);
+        scene.unmap('driver', data);
+        scene.handOver('process', `receives ${DATA_BYTES} bytes as data of the drive: `, phys, DATA_BYTES);
+      },
+    },
+    {
+      name: "the buffer's former contents",
+      appliesTo: usesSlots,
+      play: (scene) => {
+        const usb = new UsbStorageDriver(scene);
+        const phys = scene.newPages() + 64;
+        scene.placeSecret('process', 'what the memory of the buffer held before', phys, DATA_BYTES);
+        const data = usb.askForData(phys, DATA_BYTES);
+        if (data === null) return;
+        scene.device.read(data.address, DATA_BYTES, 'the buffer that it is only to write');
+        scene.device.deliver(data, DATA_BYTES, 'a sector');
+        scene.unmap('driver', data);
+      },
+    },
+  ],
+};
