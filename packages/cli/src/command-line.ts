@@ -8,6 +8,7 @@ import { parseLineHandle, secondsText } from './terminal/format.ts';
 import type { Terminal } from './terminal/terminal.ts';
 import { wrapped } from './terminal/wrap.ts';
 import { usageError } from './usage.ts';
+import { type AttackVerbOptions, attack } from './verbs/attack.ts';
 import { type CompareOptions, compare } from './verbs/compare.ts';
 import { type VerifyOptions, verify } from './verbs/verify.ts';
 
@@ -98,6 +99,20 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
       examples(['dmalab verify dock.trace.gz', 'dmalab verify dock.trace.gz --at L41,207', 'dmalab verify - < dock.trace']),
     )
     .action(async (trace: string, options: VerifyOptions) => done(await verify(trace, options, terminal, interruption)));
+
+  prepared(program.command('attack'), terminal)
+    .summary('play known attacks by DMA under each policy')
+    .description('Plays known attacks as scripts on a modelled machine, and counts the bytes of others that the device reads or changes.')
+    .usage('[options] [NAME]')
+    .argument('[NAME]', 'one attack, by name or number: stale-read, A8; default: all of them in one table')
+    .option('--policy <list>', `policies, of ${policies.map(({ name }) => name).join(',')} (default: all)`)
+    .option('--kernel <rules>', 'kernel rules: 6.1 or 6.12', '6.12')
+    .option('--json', 'one documented object instead of text')
+    .addHelpText(
+      'after',
+      examples(['dmalab attack', 'dmalab attack stale-read --policy lazy,bounce-deferred', 'dmalab attack --kernel 6.1']),
+    )
+    .action((name: string | undefined, options: AttackVerbOptions) => done(attack(name, options, terminal)));
   return program;
 }
 
@@ -172,7 +187,7 @@ function refusalError({ command, refused }: CommandRefusal): LabError | undefine
         'USE005',
         'There are too many arguments.',
         `${/got (\d+)/.exec(refused.message)?.[1] ?? 'several'} arguments`,
-        `${name} TRACE`,
+        `${name} ${command.registeredArguments[0]?.name() ?? ''}`.trimEnd(),
         help,
       );
     default:

@@ -3,7 +3,7 @@ import { ATTACKER } from './actors.ts';
 import type { Mapping } from './mapping.ts';
 import type { Scene } from './scene.ts';
 import { MARK_BYTES, type Secret } from './secrets.ts';
-import { hex } from './story.ts';
+import { bytesWord, hex } from './story.ts';
 import type { AccessPhase } from './translation-phases.ts';
 
 /** What an access without gain has met; the reasons why an attack was stopped. */
@@ -77,7 +77,7 @@ export class AttackDevice {
     for (const part of this.permitted(address, bytes, false)) {
       const content = new Uint8Array(part.bytes);
       const reach = this.access(part.address, content, false);
-      const text = `reads ${part.bytes} bytes at ${hex(part.address)}, ${purpose}`;
+      const text = `reads ${bytesWord(part.bytes)} at ${hex(part.address)}, ${purpose}`;
       gained += this.noteLoot('device', `${text}: ${refusalText(reach)}`, content.subarray(0, reach.done), reach.phase, reach.afterUnmapNs);
       if (gained === 0) this.meet(part.address, reach, false);
     }
@@ -91,8 +91,8 @@ export class AttackDevice {
       const timeNs = this.scene.nowNs;
       const reach = this.access(part.address, new Uint8Array(part.bytes).fill(FORGED), true);
       const bytesChanged = this.scene.collectDamage('device', reach.phase, reach.afterUnmapNs);
-      const outcome = bytesChanged > 0 ? `${bytesChanged} bytes that are not its own have changed` : refusalText(reach) || 'done';
-      const text = `writes ${part.bytes} bytes at ${hex(part.address)}, ${purpose}: ${outcome}`;
+      const outcome = bytesChanged > 0 ? `${bytesWord(bytesChanged)} that are not its own have changed` : refusalText(reach) || 'done';
+      const text = `writes ${bytesWord(part.bytes)} at ${hex(part.address)}, ${purpose}: ${outcome}`;
       this.scene.note({ timeNs, who: 'device', text, bytesRead: 0, bytesChanged });
       if (bytesChanged === 0) this.meet(part.address, reach, true);
       changed += bytesChanged;
@@ -103,13 +103,13 @@ export class AttackDevice {
   /** Does what it was asked for: puts `bytes` bytes into its buffer. Nothing is told of it but that it happened. */
   deliver(mapping: Mapping, bytes: number, what: string): void {
     this.scene.machine.deviceWrite(ATTACKER, mapping.address, new Uint8Array(bytes).fill(DELIVERED));
-    this.scene.say('device', `puts ${what} of ${bytes} bytes into its buffer`);
+    this.scene.say('device', `puts ${what} of ${bytesWord(bytes)} into its buffer`);
   }
 
   /** Does what it was asked for: reads the first `bytes` bytes of its buffer. */
   fetch(mapping: Mapping, bytes: number, what: string): void {
     this.scene.machine.deviceRead(ATTACKER, mapping.address, new Uint8Array(bytes));
-    this.scene.say('device', `fetches ${what} of ${bytes} bytes from its buffer`);
+    this.scene.say('device', `fetches ${what} of ${bytesWord(bytes)} from its buffer`);
   }
 
   /** Reads all of the pages that hold a mapping. */
@@ -148,7 +148,7 @@ export class AttackDevice {
   readTranslated(phys: number, bytes: number, purpose: string): number {
     const { machine, hostile } = this.scene;
     if (!hostile) return 0;
-    const text = `claims that ${hex(phys)} is already translated and reads ${bytes} bytes, ${purpose}`;
+    const text = `claims that ${hex(phys)} is already translated and reads ${bytesWord(bytes)}, ${purpose}`;
     const { parameters, domain } = machine.devices[ATTACKER];
     // Linux leaves ATS off for untrusted devices (pci_ats_supported()), and the unit refuses what their context does not permit.
     if (domain !== null && parameters.untrusted) {
@@ -175,7 +175,7 @@ export class AttackDevice {
       if (bytes === 0) continue;
       gained += bytes;
       const { owner, label } = secret;
-      found.push(`${bytes} bytes of ${label} (${owner})`);
+      found.push(`${bytesWord(bytes)} of ${label} (${owner})`);
       const by = who === 'device' ? 'device' : 'driver';
       this.scene.gains.push({ kind: 'read', owner, label, bytes, phase, by, timeNs, afterUnmapNs });
     }
@@ -219,10 +219,8 @@ export class AttackDevice {
   private meet(address: number, reach: Reach, isWrite: boolean): void {
     const { machine } = this.scene;
     if (reach.done === 0) {
-      const refusals = { 'never mapped': 'refused: never mapped', 'after invalidation': 'refused: invalidated' } as const;
-      this.obstacles.add(
-        reach.phase === 'never mapped' || reach.phase === 'after invalidation' ? refusals[reach.phase] : 'refused: no right',
-      );
+      const refusals = { 'never mapped': 'refused: never mapped', invalidated: 'refused: invalidated' } as const;
+      this.obstacles.add(reach.phase === 'never mapped' || reach.phase === 'invalidated' ? refusals[reach.phase] : 'refused: no right');
       return;
     }
     const phys = machine.deviceAccess(ATTACKER, address, isWrite);
@@ -233,6 +231,6 @@ export class AttackDevice {
 
 function refusalText({ done, reason, phase }: Reach): string {
   if (reason === 0) return '';
-  const after = done === 0 ? 'refused' : `refused after ${done} bytes`;
+  const after = done === 0 ? 'refused' : `refused after ${bytesWord(done)}`;
   return `${after}, fault reason 0x${reason.toString(16).padStart(2, '0')} (${phase})`;
 }

@@ -21,6 +21,7 @@ export interface CaseOutcome {
   readonly gains: readonly Gain[];
   /** Latest simulated time after an unmap at which the device still got through; 0 when it never did, ns. */
   readonly reachedAfterUnmapNs: number;
+  /** Kept when one attack was asked for, else none. */
   readonly steps: readonly StoryStep[];
 }
 
@@ -28,6 +29,10 @@ export interface CaseOutcome {
 export interface AttackOutcome {
   readonly policy: string;
   readonly verdict: AttackVerdict;
+  /** What the literature says of the policy's counterpart, null without one. */
+  readonly literature: AttackVerdict | null;
+  /** Why the verdict under the rules of 6.12 is another one, null when it is the same. */
+  readonly difference: string | null;
   /** Sums over the cases. */
   readonly bytesRead: number;
   readonly bytesChanged: number;

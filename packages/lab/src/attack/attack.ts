@@ -8,6 +8,8 @@ export interface AttackCase {
   readonly shape?: SceneShape;
   /** Whether it makes sense under the policy; default always. */
   readonly appliesTo?: (policy: ProtectionPolicy) => boolean;
+  /** As the attack's, where this case has another one. */
+  readonly hole?: string;
   /** Plays it. What the device gains is seen in the bytes, not told by the script. */
   readonly play: (scene: Scene) => void;
 }
@@ -41,4 +43,9 @@ export interface AttackNotModelled {
 /** Whether a policy copies unaligned buffers through slots. */
 export function usesSlots(policy: ProtectionPolicy): boolean {
   return policy.bounces(1, 1);
+}
+
+/** Whether it also keeps a device to its own slots by translation. */
+export function guardsSlots(policy: ProtectionPolicy): boolean {
+  return policy.translated && usesSlots(policy);
 }

@@ -7,17 +7,17 @@ import { doubleFetch } from './scripts/double-fetch.ts';
 import { driverStruct } from './scripts/driver-struct.ts';
 import { earlyFree } from './scripts/early-free.ts';
 import { nextSlot } from './scripts/next-slot.ts';
-import { noCompletion } from './scripts/no-completion.ts';
+import { oneDomain } from './scripts/one-domain.ts';
 import { pointerLeak } from './scripts/pointer-leak.ts';
 import { residue } from './scripts/residue.ts';
 import { secondIova } from './scripts/second-iova.ts';
-import { sharedDomain } from './scripts/shared-domain.ts';
 import { skbMetadata } from './scripts/skb-metadata.ts';
 import { slotReuse } from './scripts/slot-reuse.ts';
 import { staleRead } from './scripts/stale-read.ts';
 import { staleWrite } from './scripts/stale-write.ts';
 import { subpageRead } from './scripts/subpage-read.ts';
 import { subpageWrite } from './scripts/subpage-write.ts';
+import { withheld } from './scripts/withheld.ts';
 
 /** All attacks that are scripts, in the order of tables. */
 export const attacks: readonly Attack[] = [
@@ -33,10 +33,10 @@ export const attacks: readonly Attack[] = [
   earlyFree,
   nextSlot,
   residue,
-  noCompletion,
+  withheld,
   ats,
   doubleFetch,
-  sharedDomain,
+  oneDomain,
   pointerLeak,
 ];
 

@@ -1,12 +1,13 @@
 /** Plays attacks under policies and judges them by the bytes. */
-import { type KernelRules, LabError, type ProtectionPolicy } from 'dmalab-core';
+import { type KernelRules, LabError, type ProtectionPolicy, policies } from 'dmalab-core';
 import { choosePolicies } from '../compare/compare-options.ts';
 import type { Attack, AttackCase } from './attack.ts';
 import type { Obstacle } from './attack-device.ts';
 import type { AttackOutcome, AttackResult, AttackRow, AttackVerdict, CaseOutcome } from './attack-result.ts';
 import { attacks, attacksNotModelled, findAttack } from './attacks.ts';
 import type { Gain } from './gain.ts';
-import { Scene } from './scene.ts';
+import { differenceText, literatureVerdict } from './literature.ts';
+import { RESIDUE_LABEL, Scene } from './scene.ts';
 
 /** What the user chooses, as on the command line. */
 export interface AttackOptions {
@@ -42,49 +43,57 @@ const OBSTACLE_TEXTS: Readonly<Record<Obstacle, string>> = {
  */
 export function runAttacks(options: AttackOptions = {}): AttackResult {
   const kernel = chooseKernel(options.kernel);
-  const policies = choosePolicies(options.policies);
+  const chosenPolicies = choosePolicies(options.policies ?? policies.map(({ name }) => name));
   const chosen = options.attack === undefined ? attacks : [findAttack(options.attack)];
   const seed = options.seed ?? 1;
   const hostile = options.hostile ?? true;
+  const withSteps = options.attack !== undefined;
   return {
     format: 'dmalab-attack',
     version: 1,
     kernelRules: kernel,
     seed,
-    policies: policies.map(({ name }) => name),
+    policies: chosenPolicies.map(({ name }) => name),
     attacks: chosen.map((attack): AttackRow => {
       const { id, name, statement, needs, hole, source } = attack;
-      const outcomes = policies.map((policy) => playAttack(attack, policy, kernel, seed, hostile));
+      const outcomes = chosenPolicies.map((policy) => playAttack(attack, policy, { kernel, seed, hostile, withSteps }));
       return { id, name, statement, needs, hole, source, outcomes };
     }),
     notModelled: options.attack === undefined ? attacksNotModelled : [],
   };
 }
 
-function playAttack(attack: Attack, policy: ProtectionPolicy, kernel: KernelRules, seed: number, hostile: boolean): AttackOutcome {
-  const cases = attack.cases.map((one) => playCase(attack, one, policy, kernel, seed, hostile));
+/** How scripts are played. */
+interface PlayOptions {
+  readonly kernel: KernelRules;
+  readonly seed: number;
+  readonly hostile: boolean;
+  /** Keep the steps of the story. */
+  readonly withSteps: boolean;
+}
+
+/** Plays all cases of an attack under a policy. */
+export function playAttack(attack: Attack, policy: ProtectionPolicy, options: PlayOptions): AttackOutcome {
+  const { kernel } = options;
+  const cases = attack.cases.map((one) => playCase(attack, one, policy, options));
+  const verdict = verdictOf(cases.map((one) => one.verdict));
   return {
     policy: policy.name,
-    verdict: verdictOf(cases.map(({ verdict }) => verdict)),
+    verdict,
+    literature: literatureVerdict(attack.id, policy.name) ?? null,
+    difference: kernel === '6.12' ? (differenceText(attack.id, policy.name) ?? null) : null,
     bytesRead: cases.reduce((sum, { bytesRead }) => sum + bytesRead, 0),
     bytesChanged: cases.reduce((sum, { bytesChanged }) => sum + bytesChanged, 0),
     cases,
   };
 }
 
-function playCase(
-  attack: Attack,
-  one: AttackCase,
-  policy: ProtectionPolicy,
-  kernel: KernelRules,
-  seed: number,
-  hostile: boolean,
-): CaseOutcome {
+function playCase(attack: Attack, one: AttackCase, policy: ProtectionPolicy, options: PlayOptions): CaseOutcome {
   if (one.appliesTo?.(policy) === false) {
     const why = 'there is nothing of the kind under this policy';
     return { name: one.name, verdict: 'does not apply', bytesRead: 0, bytesChanged: 0, why, gains: [], reachedAfterUnmapNs: 0, steps: [] };
   }
-  const scene = new Scene({ policy, kernel, seed, hostile }, one.shape ?? {});
+  const scene = new Scene({ policy, ...options }, one.shape ?? {});
   one.play(scene);
   const { gains, steps, device } = scene;
   const stopped = gains.length === 0;
@@ -93,14 +102,10 @@ function playCase(
     verdict: stopped ? 'stopped' : 'not stopped',
     bytesRead: bytesOf(gains, 'read'),
     bytesChanged: bytesOf(gains, 'changed'),
-    why: stopped
-      ? obstacleText(device.obstacles)
-      : policy.translated
-        ? attack.hole
-        : 'nothing is translated: the device reaches all memory',
+    why: stopped ? obstacleText(device.obstacles) : holeText(attack, one, policy, gains),
     gains,
     reachedAfterUnmapNs: device.reachedAfterUnmapNs,
-    steps,
+    steps: options.withSteps ? steps : [],
   };
 }
 
@@ -112,6 +117,14 @@ function verdictOf(cases: readonly AttackVerdict[]): AttackVerdict {
 
 function bytesOf(gains: readonly Gain[], kind: Gain['kind']): number {
   return gains.reduce((sum, gain) => (gain.kind === kind ? sum + gain.bytes : sum), 0);
+}
+
+/** What let it through. Old data in the slots is a hole of its own, whatever the script was after. */
+function holeText(attack: Attack, one: AttackCase, policy: ProtectionPolicy, gains: readonly Gain[]): string {
+  if (!policy.translated) return 'nothing is translated: the device reaches all memory';
+  if (gains.every(({ label }) => label === RESIDUE_LABEL))
+    return 'the pages of the slots hold data of an earlier transfer that nobody has cleared';
+  return one.hole ?? attack.hole;
 }
 
 function obstacleText(obstacles: ReadonlySet<Obstacle>): string {

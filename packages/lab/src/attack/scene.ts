@@ -20,7 +20,7 @@ import { AttackDevice } from './attack-device.ts';
 import type { Gain } from './gain.ts';
 import type { Mapping, MapRequest } from './mapping.ts';
 import { type Secret, SecretBook } from './secrets.ts';
-import { hex, type StoryStep } from './story.ts';
+import { bytesWord, hex, type StoryStep } from './story.ts';
 import { TranslationPhases } from './translation-phases.ts';
 import { WatchedMemory, type WatchedRange } from './watched-memory.ts';
 
@@ -32,6 +32,7 @@ const FIRST_PHYS: PhysAddr = 0x10000000;
 
 /** Beginning of the pool that holds old data: 128 slots. */
 const RESIDUE_BYTES = 128 * SLOT_BYTES;
+export const RESIDUE_LABEL = 'data of an earlier transfer in the bounce pool';
 
 /** Under what conditions a scene is played. */
 export interface SceneOptions {
@@ -124,7 +125,7 @@ export class Scene {
   placeSecret(owner: string, label: string, phys: PhysAddr, bytes: number): Secret {
     const secret = this.secrets.create(owner, label, bytes);
     this.machine.memory.write(phys, this.secrets.contentOf(secret));
-    this.say(owner, `stores ${bytes} bytes (${label}) at ${hex(phys)}`);
+    this.say(owner, `stores ${bytesWord(bytes)} (${label}) at ${hex(phys)}`);
     return secret;
   }
 
@@ -136,7 +137,7 @@ export class Scene {
   /** A CPU relies on what the range holds from now on. */
   watch(range: WatchedRange, because: string): void {
     this.watched.watch(range);
-    this.say(range.owner, `${because} (${range.bytes} bytes at ${hex(range.phys)})`);
+    this.say(range.owner, `${because} (${bytesWord(range.bytes)} at ${hex(range.phys)})`);
   }
 
   /** dma_map_page. @returns null when the mapping fails */
@@ -145,12 +146,12 @@ export class Scene {
     const address = this.machine.dmaMapPage(cpu, device, phys, bytes, direction, attrs);
     this.observe();
     if (address === DMA_MAPPING_ERROR) {
-      this.say(who, `cannot map ${what} (${bytes} bytes at ${hex(phys)}): no bounce slots are free`);
+      this.say(who, `cannot map ${what} (${bytesWord(bytes)} at ${hex(phys)}): no bounce slots are free`);
       return null;
     }
     const mapping = { device, phys, bytes, direction, attrs, address };
     if (device === ATTACKER) this.device.tell(mapping, request.toldBytes ?? bytes);
-    this.say(who, `maps ${what}: ${bytes} bytes at ${hex(phys)}, device address ${hex(address)}`);
+    this.say(who, `maps ${what}: ${bytesWord(bytes)} at ${hex(phys)}, device address ${hex(address)}`);
     return mapping;
   }
 
@@ -161,7 +162,7 @@ export class Scene {
     this.machine.dmaUnmapPage(cpu, device, address, bytes, direction, attrs);
     this.observe();
     this.say(who, `unmaps device address ${hex(address)}`);
-    this.collectDamage('driver', 'while mapped');
+    this.collectDamage('driver', 'mapped');
   }
 
   /** dma_unmap_page, with other actors between any two of its steps. `between` is told the step just done. */
@@ -182,7 +183,7 @@ export class Scene {
     dma.end(call);
     const { domain } = this.machine.devices[device];
     if (domain !== null) this.machine.noticeArmedTimers(domain.index);
-    this.collectDamage('driver', 'while mapped');
+    this.collectDamage('driver', 'mapped');
   }
 
   /** dma_sync_single_for_cpu of the first `bytes` of a mapping. */
@@ -190,15 +191,15 @@ export class Scene {
     const { device, address, direction } = mapping;
     this.machine.dmaSyncSingleForCpu(0, device, address, bytes, direction);
     this.observe();
-    this.say(who, `syncs ${bytes} bytes at device address ${hex(address)} for the CPU`);
-    this.collectDamage('driver', 'while mapped');
+    this.say(who, `syncs ${bytesWord(bytes)} at device address ${hex(address)} for the CPU`);
+    this.collectDamage('driver', 'mapped');
   }
 
   /** A CPU hands memory on: secrets of others in it are gained by whoever asked for it. */
   handOver(who: string, text: string, phys: PhysAddr, bytes: number): void {
     const content = new Uint8Array(bytes);
     this.machine.memory.read(phys, content);
-    this.device.noteLoot(who, text, content, 'while mapped', -1);
+    this.device.noteLoot(who, text, content, 'mapped', -1);
   }
 
   /** Looks whether watched memory has changed, and writes that down as damage by the device. */
@@ -210,7 +211,7 @@ export class Scene {
       this.gains.push({ kind: 'changed', owner, label, bytes: damage.bytes, phase, by, timeNs, afterUnmapNs });
       bytes += damage.bytes;
       if (by === 'driver') {
-        const text = `finds ${damage.bytes} bytes of ${label} changed: the copy-out wrote over them`;
+        const text = `finds ${bytesWord(damage.bytes)} of ${label} changed: the copy-out wrote over them`;
         this.note({ timeNs, who: owner, text, bytesRead: 0, bytesChanged: damage.bytes });
       }
     }
@@ -221,7 +222,7 @@ export class Scene {
   private leaveResidue(): void {
     const { memory, pool } = this.machine;
     if (pool === null) return;
-    const residue = this.secrets.create('bystander', 'data of an earlier transfer in the bounce pool', RESIDUE_BYTES);
+    const residue = this.secrets.create('bystander', RESIDUE_LABEL, RESIDUE_BYTES);
     memory.write(pool.start, this.secrets.contentOf(residue));
   }
 

@@ -18,3 +18,8 @@ export interface StoryStep {
 export function hex(address: number): string {
   return `0x${address.toString(16)}`;
 }
+
+/** `4,096 bytes`, the same in every locale. */
+export function bytesWord(bytes: number): string {
+  return `${String(bytes).replace(/\B(?=(\d{3})+$)/g, ',')} ${bytes === 1 ? 'byte' : 'bytes'}`;
+}

@@ -2,13 +2,7 @@
 import { type DmaAddr, type DomainId, type Ns, type ObservationLog, Observed, PAGE_SIZE } from 'dmalab-core';
 
 /** When, in the life of a translation, a device used it. */
-export type AccessPhase =
-  | 'not translated'
-  | 'never mapped'
-  | 'while mapped'
-  | 'after unmap, before invalidation'
-  | 'after invalidation'
-  | 'claimed translated';
+export type AccessPhase = 'not translated' | 'never mapped' | 'mapped' | 'unmapped, still cached' | 'invalidated' | 'claimed translated';
 
 interface PageLife {
   phase: AccessPhase;
@@ -24,12 +18,12 @@ export class TranslationPhases {
     for (let row = 0; row < log.length; row++) {
       const pages = this.pagesOf(log.domain[row]);
       if (log.kind[row] === Observed.MAPPED) {
-        forEachPage(log.a[row], log.c[row], (page) => pages.set(page, { phase: 'while mapped', unmappedNs: -1 }));
+        forEachPage(log.a[row], log.c[row], (page) => pages.set(page, { phase: 'mapped', unmappedNs: -1 }));
       } else if (log.kind[row] === Observed.UNMAPPED) {
         const unmappedNs = log.timeNs[row];
-        forEachPage(log.a[row], log.b[row], (page) => pages.set(page, { phase: 'after unmap, before invalidation', unmappedNs }));
+        forEachPage(log.a[row], log.b[row], (page) => pages.set(page, { phase: 'unmapped, still cached', unmappedNs }));
       } else if (log.kind[row] === Observed.INVALIDATION_COMPLETED) {
-        for (const life of pages.values()) if (life.phase === 'after unmap, before invalidation') life.phase = 'after invalidation';
+        for (const life of pages.values()) if (life.phase === 'unmapped, still cached') life.phase = 'invalidated';
       }
     }
   }

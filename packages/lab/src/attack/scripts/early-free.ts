@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from 'dmalab-core';
-import { type Attack, usesSlots } from '../attack.ts';
+import { type Attack, guardsSlots } from '../attack.ts';
 import type { Mapping } from '../mapping.ts';
 import { DISK_REQUEST_BYTES, DiskDriver } from '../victims/disk-driver.ts';
 import { NicDriver, RX_BUFFER_BYTES } from '../victims/nic-driver.ts';
@@ -20,7 +20,7 @@ export const earlyFree: Attack = {
     {
       name: 'inside the unmap',
       shape: SMALL_POOL,
-      appliesTo: usesSlots,
+      appliesTo: guardsSlots,
       play: (scene) => {
         const nic = new NicDriver(scene);
         const disk = new DiskDriver(scene);
@@ -33,9 +33,10 @@ export const earlyFree: Attack = {
         );
         const page = scene.newPages();
         scene.placeSecret('disk', "a file's contents", page, PAGE_SIZE / 2);
-        let request: Mapping | null = null;
+        const requests: Mapping[] = [];
         const tryBoth = (): void => {
-          request ??= disk.write(page, DISK_REQUEST_BYTES, 1);
+          const request = requests.length > 0 ? null : disk.write(page, DISK_REQUEST_BYTES, 1);
+          if (request !== null) requests.push(request);
           scene.device.read(packet.address, RX_BUFFER_BYTES, 'its packet buffer');
         };
         scene.unmapInSteps('driver', packet, tryBoth);

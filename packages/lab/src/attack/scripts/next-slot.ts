@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from 'dmalab-core';
-import { type Attack, usesSlots } from '../attack.ts';
+import { type Attack, guardsSlots } from '../attack.ts';
 import { DISK_REQUEST_BYTES, DiskDriver } from '../victims/disk-driver.ts';
 import { NVME_MIN_ALIGN_MASK, NvmeDriver } from '../victims/nvme-driver.ts';
 import { CONTROL_BYTES, UsbStorageDriver } from '../victims/usb-storage-driver.ts';
@@ -18,7 +18,7 @@ export const nextSlot: Attack = {
   cases: [
     {
       name: 'a 64-byte command',
-      appliesTo: usesSlots,
+      appliesTo: guardsSlots,
       play: (scene) => {
         const disk = new DiskDriver(scene);
         const page = scene.newPages();
@@ -32,7 +32,7 @@ export const nextSlot: Attack = {
     {
       name: 'a page at an odd offset',
       shape: { minAlignMask: NVME_MIN_ALIGN_MASK },
-      appliesTo: usesSlots,
+      appliesTo: guardsSlots,
       play: (scene) => {
         const disk = new DiskDriver(scene);
         const page = scene.newPages();

@@ -8,8 +8,8 @@ const PACKET_BYTES = 600;
 export const pointerLeak: Attack = {
   id: 'A20',
   name: 'pointer-leak',
-  statement: 'The device reads kernel pointers in the metadata of a packet that it sends, and so finds the kernel in memory.',
-  needs: 'metadata in the page of a packet that is sent: beside its data, or at the end of a forwarded buffer',
+  statement: 'The device reads kernel pointers in the metadata of packets, and so finds the kernel in memory.',
+  needs: 'metadata in a page of the device: beside a packet that is sent, or at the end of a receive buffer that stays mapped',
   hole: 'metadata of the kernel lies in a page that the device can read',
   source: 'EuroSys 2021, "Poisoned TX" and "Forward Thinking"',
   cases: [
@@ -27,15 +27,16 @@ export const pointerLeak: Attack = {
       },
     },
     {
-      name: 'in a forwarded whole page',
+      name: 'in a received whole page',
       play: (scene) => {
         const nic = new NicDriver(scene);
         const page = scene.newPages();
-        scene.placeSecret('kernel', 'page pointers of the packet', page + PAGE_SIZE - METADATA_BYTES, METADATA_BYTES);
-        const packet = nic.transmit(page, PAGE_SIZE, PACKET_BYTES);
-        if (packet === null) return;
-        scene.device.readPagesOf(packet);
-        nic.release(packet);
+        const buffer = nic.postWholePage(page);
+        if (buffer === null) return;
+        nic.receive(buffer, PACKET_BYTES);
+        scene.placeSecret('kernel', 'page pointers of merged packets', page + PAGE_SIZE - METADATA_BYTES, METADATA_BYTES);
+        scene.device.readPagesOf(buffer);
+        nic.release(buffer);
       },
     },
   ],

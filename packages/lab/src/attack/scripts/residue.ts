@@ -1,4 +1,5 @@
 import { type Attack, usesSlots } from '../attack.ts';
+import { bytesWord } from '../story.ts';
 import { UsbStorageDriver } from '../victims/usb-storage-driver.ts';
 
 const DATA_BYTES = 512;
@@ -22,15 +23,16 @@ export const residue: Attack = {
         const phys = scene.newPages() + 64;
         const data = usb.askForData(phys, DATA_BYTES);
         if (data === null) return;
-        const text = `a sector, and reports ${DATA_BYTES} bytes`;
+        const text = `a sector, and reports ${bytesWord(DATA_BYTES)}`;
         scene.device.deliver(data, scene.hostile ? WRITTEN_BYTES : DATA_BYTES, text);
         scene.device.readPagesOf(data);
         scene.unmap('driver', data);
-        scene.handOver('process', `receives ${DATA_BYTES} bytes as data of the drive: `, phys, DATA_BYTES);
+        scene.handOver('process', `receives ${bytesWord(DATA_BYTES)} as data of the drive: `, phys, DATA_BYTES);
       },
     },
     {
       name: "the buffer's former contents",
+      hole: "the driver's buffer is copied into the slot although the device is only to write, and the page is readable for it",
       appliesTo: usesSlots,
       play: (scene) => {
         const usb = new UsbStorageDriver(scene);

@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from 'dmalab-core';
-import { type Attack, usesSlots } from '../attack.ts';
+import { type Attack, guardsSlots } from '../attack.ts';
 import type { Mapping } from '../mapping.ts';
 import { DISK_REQUEST_BYTES, DiskDriver } from '../victims/disk-driver.ts';
 import { NicDriver, RX_BUFFER_BYTES } from '../victims/nic-driver.ts';
@@ -8,6 +8,9 @@ import { NicDriver, RX_BUFFER_BYTES } from '../victims/nic-driver.ts';
 const SMALL_POOL = { slots: 128 };
 const REQUESTS = 64;
 const DELIVERED = 0x44;
+/** Of the old buffer: what the device reads or writes again. */
+const READ_BYTES = 512;
+const WRITTEN_BYTES = 256;
 
 /** A9. */
 export const slotReuse: Attack = {
@@ -21,7 +24,7 @@ export const slotReuse: Attack = {
     {
       name: 'read',
       shape: SMALL_POOL,
-      appliesTo: usesSlots,
+      appliesTo: guardsSlots,
       play: (scene) => {
         const nic = new NicDriver(scene);
         const disk = new DiskDriver(scene);
@@ -32,13 +35,13 @@ export const slotReuse: Attack = {
         const page = scene.newPages();
         scene.placeSecret('disk', "a file's contents", page, DISK_REQUEST_BYTES);
         scene.repeat(REQUESTS, 'the disk driver maps it for a request that stays in flight', () => disk.write(page, DISK_REQUEST_BYTES));
-        scene.device.read(packet.address, RX_BUFFER_BYTES, 'its old packet buffer');
+        scene.device.read(packet.address, READ_BYTES, 'its old packet buffer');
       },
     },
     {
       name: 'write',
       shape: SMALL_POOL,
-      appliesTo: usesSlots,
+      appliesTo: guardsSlots,
       play: (scene) => {
         const nic = new NicDriver(scene);
         const disk = new DiskDriver(scene);
@@ -56,7 +59,7 @@ export const slotReuse: Attack = {
           const request = disk.read(pages + index * PAGE_SIZE, content);
           if (request !== null) requests.push(request);
         });
-        scene.device.write(buffer.address, RX_BUFFER_BYTES, 'its old receive buffer');
+        scene.device.write(buffer.address, WRITTEN_BYTES, 'its old receive buffer');
         scene.repeat(requests.length, 'the disk driver finishes a request', (index) => disk.finish(requests[index]));
       },
     },

@@ -2,9 +2,9 @@ import type { Attack } from '../attack.ts';
 import { DISK_REQUEST_BYTES, DiskDriver } from '../victims/disk-driver.ts';
 
 /** A16. */
-export const sharedDomain: Attack = {
+export const oneDomain: Attack = {
   id: 'A16',
-  name: 'shared-domain',
+  name: 'one-domain',
   statement: 'The device reads the buffers of another device that is in the same domain.',
   needs: 'one domain for several devices: no isolation between them on the bus (ACS off)',
   hole: 'the translations of a domain hold for all of its devices',

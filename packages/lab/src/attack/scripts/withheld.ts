@@ -9,9 +9,9 @@ const SECRET_BYTES = 512;
 const WITHHELD_NS = 100e6;
 
 /** A13. */
-export const noCompletion: Attack = {
+export const withheld: Attack = {
   id: 'A13',
-  name: 'no-completion',
+  name: 'withheld',
   statement: 'The device withholds a completion, and reads what is stored in the mapped pages meanwhile.',
   needs: 'memory that is used for other things while it is mapped: a neighbour, a process that goes on writing',
   hole: 'the pages stay mapped for as long as the device likes',
