@@ -76,8 +76,8 @@ function policyCells({ policy, verdict, bytesRead, bytesChanged, cases }: Attack
 function chosenOutcome({ outcomes }: AttackRow, firstPolicy: boolean): AttackOutcome {
   const telling = outcomes.filter(({ bytesRead, bytesChanged }) => bytesRead + bytesChanged > 0);
   const translated = telling.find(({ cases }) => cases.some(({ gains }) => gains.some(({ phase }) => phase !== 'not translated')));
-  const chosen = firstPolicy ? undefined : (translated ?? telling[0]);
-  return chosen ?? outcomes[0]!;
+  const chosen = firstPolicy ? outcomes[0] : (translated ?? telling[0]);
+  return chosen ?? outcomes.find(({ verdict }) => verdict !== 'does not apply') ?? outcomes[0]!;
 }
 
 function stepLines({ timeNs, who, text, bytesRead, bytesChanged }: CaseOutcome['steps'][number], index: number, columns: number): string[] {

@@ -115,7 +115,7 @@ export class AttackDevice {
   /** Reads all of the pages that hold a mapping. */
   readPagesOf(mapping: Mapping): number {
     const { first, bytes } = this.pagesOf(mapping);
-    return this.read(first, bytes, `all of the pages of its ${mapping.bytes}-byte buffer`);
+    return this.read(first, bytes, `all of the pages of its buffer of ${bytesWord(mapping.bytes)}`);
   }
 
   /** Writes over all of the pages that hold a mapping, the mapping itself left out. */
@@ -135,9 +135,9 @@ export class AttackDevice {
     const { domain } = machine.devices[ATTACKER];
     if (!hostile || domain === null) return false;
     const reached = machine.deviceAccess(ATTACKER, address, true) >= 0;
-    const afterUnmapNs = this.scene.nowNs - phases.unmappedNs(domain.id, address);
-    if (reached) this.reachedAfterUnmapNs = afterUnmapNs;
-    else if (this.reachedAfterUnmapNs > 0) {
+    const unmappedNs = phases.unmappedNs(domain.id, address);
+    if (reached && unmappedNs >= 0) this.reachedAfterUnmapNs = this.scene.nowNs - unmappedNs;
+    if (!reached && this.reachedAfterUnmapNs > 0) {
       const ms = (this.reachedAfterUnmapNs / 1e6).toFixed(1);
       this.scene.say('device', `is refused at ${hex(address)} from now on; it still got through ${ms} ms after the unmap`);
     }

@@ -1,6 +1,5 @@
 import {
   type Cpu,
-  type DeviceParameters,
   DMA_MAPPING_ERROR,
   type DmaStep,
   dmaStepNames,
@@ -12,6 +11,7 @@ import {
   type PhysAddr,
   Prng,
   type ProtectionPolicy,
+  passthrough,
   pcMachine,
   SLOT_BYTES,
 } from 'dmalab-core';
@@ -29,6 +29,8 @@ export const STEP_NS: Ns = 1000;
 
 /** Where the scene's memory begins; below the pool, and nothing that the machine uses. */
 const FIRST_PHYS: PhysAddr = 0x10000000;
+
+const FOUR_GIB = 2 ** 32;
 
 /** Beginning of the pool that holds old data: 128 slots. */
 const RESIDUE_BYTES = 128 * SLOT_BYTES;
@@ -49,6 +51,8 @@ export interface SceneShape {
   readonly slots?: number;
   /** Low address bits that a bounce address of the attacker must keep. */
   readonly minAlignMask?: number;
+  /** The bystander is an old device without translation that reaches 4 GiB, and bounces what lies above. */
+  readonly oldBystander?: boolean;
   /** Both devices are in one domain. */
   readonly sharedDomain?: boolean;
 }
@@ -234,15 +238,17 @@ export class Scene {
 }
 
 function machineParameters({ policy, kernel }: SceneOptions, shape: SceneShape): MachineParameters {
-  const parameters = pcMachine([policy, policy], { kernel });
-  const { slots } = shape;
-  const devices = parameters.devices.map((device, index): DeviceParameters => {
-    const minAlignMask = index === ATTACKER ? (shape.minAlignMask ?? device.minAlignMask) : device.minAlignMask;
-    return { ...device, minAlignMask, domain: shape.sharedDomain === true && policy.translated ? 0 : device.domain };
-  });
+  const { slots, minAlignMask = 0 } = shape;
+  const parameters = pcMachine([policy, shape.oldBystander === true ? passthrough : policy], { kernel });
+  const [attacker, bystander] = parameters.devices;
+  const domain = shape.sharedDomain === true ? attacker.domain : bystander.domain;
+  const dmaMask = shape.oldBystander === true ? FOUR_GIB - 1 : bystander.dmaMask;
   return {
     ...parameters,
-    devices,
+    devices: [
+      { ...attacker, minAlignMask },
+      { ...bystander, domain, dmaMask },
+    ],
     domains: shape.sharedDomain === true ? parameters.domains.slice(0, 1) : parameters.domains,
     swiotlb: slots === undefined ? parameters.swiotlb : { ...parameters.swiotlb!, slots, areas: 1 },
   };

@@ -9,7 +9,7 @@ export const anyAddress: Attack = {
   statement: 'The device reads and writes physical memory that nobody has given to it.',
   needs: 'a device that masters the bus',
   hole: 'nothing stands between the device and memory',
-  source: 'NDSS 2019 "Thunderclap", stories 1 and 2',
+  source: 'Thunderclap, NDSS 2019, stories 1 and 2',
   cases: [
     {
       name: 'read',

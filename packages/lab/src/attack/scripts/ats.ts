@@ -9,7 +9,7 @@ export const ats: Attack = {
   statement: 'The device claims that an address is already translated, so that nothing is checked.',
   needs: 'ATS enabled for the device, and no bridge that blocks such requests',
   hole: 'a device with ATS is trusted to have asked for the translation before',
-  source: 'NDSS 2019 "Thunderclap", story 8; Linux v6.12 drivers/pci/ats.c pci_ats_supported()',
+  source: 'Thunderclap, NDSS 2019, story 8; Linux v6.12 drivers/pci/ats.c pci_ats_supported()',
   cases: [
     {
       name: 'read',

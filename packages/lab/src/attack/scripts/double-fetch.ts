@@ -13,7 +13,7 @@ export const doubleFetch: Attack = {
   statement: 'The device changes a field between the check and the use, while the buffer is mapped.',
   needs: 'a driver that reads a field of a mapped buffer twice',
   hole: 'the driver reads the memory that the device can write',
-  source: 'NDSS 2019 "Thunderclap"; work on confidential virtual machines',
+  source: 'Thunderclap, NDSS 2019; DAMN, ASPLOS 2018, by a secondary source',
   cases: [
     { name: 'a small buffer', play: (scene) => checkAndUse(scene, scene.newPages() + 64, 512, 16) },
     { name: 'a whole page', play: (scene) => checkAndUse(scene, scene.newPages(), PAGE_SIZE, 16) },

@@ -12,7 +12,7 @@ export const driverStruct: Attack = {
   statement: 'The device changes function pointers of the driver that stand in one structure with its buffer.',
   needs: 'a buffer that is a field of a structure of the driver',
   hole: 'the IOMMU maps whole pages, so the rest of the structure is writable with the field',
-  source: 'EuroSys 2021, type a',
+  source: 'Characterizing DMA Code Injection Vulnerabilities, EuroSys 2021, type a',
   cases: [
     {
       name: 'a response field',

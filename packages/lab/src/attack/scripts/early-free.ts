@@ -15,7 +15,7 @@ export const earlyFree: Attack = {
   statement: 'The device reads a slot between its release and the removal of its translation, while another CPU fills it.',
   needs: 'a nearly full pool, so that the slot is taken at once, and a second CPU',
   hole: 'the slot goes back to the pool before the translation to it is gone',
-  source: 'reading of the kernel: dma_iova_unlink() against iommu_dma_unmap_page(); Linux mailing lists, April 2019',
+  source: 'reading of Linux 7.x dma_iova_unlink() (mainline 433a76207dcf); Linux mailing lists, April 2019',
   cases: [
     {
       name: 'inside the unmap',

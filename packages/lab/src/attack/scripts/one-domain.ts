@@ -8,7 +8,7 @@ export const oneDomain: Attack = {
   statement: 'The device reads the buffers of another device that is in the same domain.',
   needs: 'one domain for several devices: no isolation between them on the bus (ACS off)',
   hole: 'the translations of a domain hold for all of its devices',
-  source: 'NDSS 2019 "Thunderclap", story 3 and what it found of ACS',
+  source: 'Thunderclap, NDSS 2019, story 3, and what it found of ACS',
   cases: [
     {
       name: "a disk's data",

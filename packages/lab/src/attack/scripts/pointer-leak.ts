@@ -11,7 +11,7 @@ export const pointerLeak: Attack = {
   statement: 'The device reads kernel pointers in the metadata of packets, and so finds the kernel in memory.',
   needs: 'metadata in a page of the device: beside a packet that is sent, or at the end of a receive buffer that stays mapped',
   hole: 'metadata of the kernel lies in a page that the device can read',
-  source: 'EuroSys 2021, "Poisoned TX" and "Forward Thinking"',
+  source: 'Characterizing DMA Code Injection Vulnerabilities, EuroSys 2021, Poisoned TX and Forward Thinking',
   cases: [
     {
       name: 'beside a small packet',

@@ -13,7 +13,7 @@ export const residue: Attack = {
   statement: 'The device writes less than it reports, so that old bytes of the slot come back as data.',
   needs: 'slots that are neither filled nor cleared before the device gets them',
   hole: 'the slot holds old bytes that nobody has overwritten',
-  source: 'Linux commits "swiotlb: fix info leak with DMA_FROM_DEVICE" and its rework (2022)',
+  source: 'Linux mailing lists, March 2022: residue of DMA_FROM_DEVICE in swiotlb, and the regression of its first fix',
   cases: [
     {
       name: 'old slot contents',

@@ -10,7 +10,7 @@ export const secondIova: Attack = {
   statement: 'The device changes an unmapped buffer through a second live mapping of the same page.',
   needs: 'several buffers in one page, each mapped by itself (page_frag)',
   hole: 'the page stays mapped under the address of its other buffer',
-  source: 'EuroSys 2021, type c',
+  source: 'Characterizing DMA Code Injection Vulnerabilities, EuroSys 2021, type c',
   cases: [
     {
       name: 'two buffers in a page',

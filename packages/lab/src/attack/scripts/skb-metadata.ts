@@ -10,7 +10,7 @@ export const skbMetadata: Attack = {
   statement: 'The device changes the callback in the metadata that the kernel keeps at the end of a receive buffer.',
   needs: 'a driver that builds the packet in the buffer itself (build_skb)',
   hole: 'metadata of the kernel lies in a page that the device can still write',
-  source: 'EuroSys 2021, type b; NDSS 2019 "Thunderclap", stories 4 and 5',
+  source: 'Characterizing DMA Code Injection Vulnerabilities, EuroSys 2021, type b; Thunderclap, NDSS 2019, stories 4 and 5',
   cases: [
     {
       name: 'half-page buffers',

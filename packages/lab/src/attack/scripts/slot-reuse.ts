@@ -19,7 +19,7 @@ export const slotReuse: Attack = {
   statement: 'The device uses an old address to reach a bounce slot that now holds data of another device.',
   needs: 'one pool for several devices, and slots freed before the invalidation',
   hole: 'the slots were given to another device while a cached translation still led to them',
-  source: 'Linux mailing lists, April 2019, "swiotlb: Factor out slot allocation and free"',
+  source: 'L. Baolu and R. Murphy, Linux mailing lists, 2019-04-30, Re: [PATCH v3 02/10] swiotlb: Factor out slot allocation',
   cases: [
     {
       name: 'read',

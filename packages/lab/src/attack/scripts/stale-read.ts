@@ -15,7 +15,7 @@ export const staleRead: Attack = {
   statement: 'The device reads again at an old address, after the memory behind it has gone to another device.',
   needs: 'a translation used before the unmap, and memory that is soon given to somebody else',
   hole: 'until the invalidation the cached translation reaches the memory, whoever has it now',
-  source: 'DATE 2024, artefact on stale IOTLB entries in lazy mode',
+  source: 'bu-icsg/IOMMU-DIV, artefact of DATE 2024',
   cases: [
     { name: 'whole pages', shape: SMALL_POOL, play: (scene) => readAgain(scene, PAGE_SIZE) },
     { name: 'unaligned buffers', shape: SMALL_POOL, play: (scene) => readAgain(scene, DISK_REQUEST_BYTES) },

@@ -16,7 +16,7 @@ export const staleWrite: Attack = {
   statement: 'The device changes a packet header after the driver has unmapped and checked it.',
   needs: 'a translation that the device used before the unmap, and a cache that keeps it',
   hole: 'until the invalidation the cached translation works, though the entry is cleared',
-  source: 'Linux commit "iommu/vt-d: Use strict mode for untrusted devices" (2021); ASPLOS 2016 "True IOMMU Protection from DMA Attacks"',
+  source: 'D. Anderson, Linux mailing lists, 2021; True IOMMU Protection from DMA Attacks, ASPLOS 2016',
   cases: [
     {
       name: 'half-page buffer',

@@ -12,7 +12,7 @@ export const subpageRead: Attack = {
   statement: 'The device reads what else lies in the pages of the buffers that it is to read.',
   needs: 'a buffer that shares its page: kmalloc memory, the head and tail of a user buffer',
   hole: 'the IOMMU maps whole pages, so what shares a page with the buffer is mapped with it',
-  source: 'EuroSys 2021, type d; Linux commit "swiotlb: Split size parameter to map/unmap APIs" and its series',
+  source: 'Characterizing DMA Code Injection Vulnerabilities, EuroSys 2021, type d; Linux commit 907676b13071',
   cases: [
     {
       name: 'a 64-byte command',

@@ -8,7 +8,7 @@ export const subpageWrite: Attack = {
   statement: 'The device writes over what else lies in the page of its receive buffer.',
   needs: 'receive buffers of half a page whose other half belongs to somebody else',
   hole: 'the IOMMU maps whole pages, so the other half of the page is writable with the buffer',
-  source: 'NDSS 2019 "Thunderclap", story 6',
+  source: 'Thunderclap, NDSS 2019, story 6',
   cases: [
     {
       name: 'half-page buffer',

@@ -15,7 +15,7 @@ export const withheld: Attack = {
   statement: 'The device withholds a completion, and reads what is stored in the mapped pages meanwhile.',
   needs: 'memory that is used for other things while it is mapped: a neighbour, a process that goes on writing',
   hole: 'the pages stay mapped for as long as the device likes',
-  source: 'NDSS 2019 "Thunderclap", story 7',
+  source: 'Thunderclap, NDSS 2019, story 7',
   cases: [
     {
       name: 'the other half of a page',

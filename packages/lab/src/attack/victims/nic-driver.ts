@@ -6,7 +6,7 @@ import type { Scene } from '../scene.ts';
 /**
  * Receive buffers of the common layout: two to a page.
  *
- * @source EuroSys 2021 "Characterizing, exploiting, and detecting DMA code injection vulnerabilities", page_frag and receive buffers
+ * @source Characterizing, Exploiting, and Detecting DMA Code Injection Vulnerabilities, EuroSys 2021: two of 2 KiB in a page
  */
 export const RX_BUFFER_BYTES = 2048;
 
