@@ -27,6 +27,12 @@ describe('output', () => {
     ['help.txt', ['--help'], 0],
     ['help-compare.txt', ['compare', '--help'], 0],
     ['help-verify.txt', ['help', 'verify'], 0],
+    ['help-attack.txt', ['attack', '--help'], 0],
+    ['attack.txt', ['attack'], 0],
+    ['attack-6.1.txt', ['attack', '--kernel', '6.1', '--policy', 'strict,bounce-strict,bounce-deferred'], 0],
+    ['attack-stale-write.txt', ['attack', 'stale-write'], 0],
+    ['attack-slot-reuse.txt', ['attack', 'A9', '--policy', 'bounce-lazy-unsafe,bounce-deferred'], 0],
+    ['attack-early-free.txt', ['attack', 'A10'], 0],
   ])('%s', async (golden, args, code) => {
     const outcome = bench.dmalab(args);
     expect(outcome.err).toBe('');

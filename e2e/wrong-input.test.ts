@@ -54,6 +54,14 @@ const USAGE: readonly (readonly string[])[] = [
   ['compare', small, '--pool', '1024,0'],
   ['compare', small, '--pool', '999999999999'],
   ['compare', small, '--pool', '1024,4,2'],
+  ['attack', 'stale-reed'],
+  ['attack', 'A99'],
+  ['attack', ''],
+  ['attack', 'A17'],
+  ['attack', 'A1', 'A2'],
+  ['attack', 'A1', '--kernel', '5.4'],
+  ['attack', '--policy', 'lasy'],
+  ['attack', '\u001b]0;title\u0007'],
 ];
 
 const UNREADABLE: readonly (readonly string[])[] = [

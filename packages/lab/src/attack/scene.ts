@@ -32,8 +32,10 @@ const FIRST_PHYS: PhysAddr = 0x10000000;
 
 const FOUR_GIB = 2 ** 32;
 
-/** Beginning of the pool that holds old data: 128 slots. */
-const RESIDUE_BYTES = 128 * SLOT_BYTES;
+/** Slots of the bounce pool, in an area per CPU: no script but those with a pool of their own takes more than a few. */
+const POOL_SLOTS = 1024;
+/** Beginning of the pool that holds old data. */
+const RESIDUE_BYTES = 32 * SLOT_BYTES;
 export const RESIDUE_LABEL = 'data of an earlier transfer in the bounce pool';
 
 /** Under what conditions a scene is played. */
@@ -47,7 +49,7 @@ export interface SceneOptions {
 
 /** What a scene's machine has that others do not. */
 export interface SceneShape {
-  /** Size of the bounce pool in slots, in one area; default 32,768 slots in an area per CPU. */
+  /** Size of the bounce pool in slots, in one area; default 1,024 slots in an area per CPU. */
   readonly slots?: number;
   /** Low address bits that a bounce address of the attacker must keep. */
   readonly minAlignMask?: number;
@@ -111,12 +113,13 @@ export class Scene {
     this.passTime(STEP_NS);
   }
 
-  /** Does something many times and writes it down once; steps with gain are always written down. */
+  /** Does something many times and writes it down once; damage is looked for at the end. */
   repeat(times: number, text: string, act: (index: number) => void): void {
     this.say('bystander', `${times} times: ${text}`);
     this.quiet = true;
     for (let index = 0; index < times; index++) act(index);
     this.quiet = false;
+    this.collectDamage('driver', 'mapped');
   }
 
   /** Background work such as a flush timer runs meanwhile. */
@@ -166,7 +169,7 @@ export class Scene {
     this.machine.dmaUnmapPage(cpu, device, address, bytes, direction, attrs);
     this.observe();
     this.say(who, `unmaps device address ${hex(address)}`);
-    this.collectDamage('driver', 'mapped');
+    if (!this.quiet) this.collectDamage('driver', 'mapped');
   }
 
   /** dma_unmap_page, with other actors between any two of its steps. `between` is told the step just done. */
@@ -250,6 +253,6 @@ function machineParameters({ policy, kernel }: SceneOptions, shape: SceneShape):
       { ...bystander, domain, dmaMask },
     ],
     domains: shape.sharedDomain === true ? parameters.domains.slice(0, 1) : parameters.domains,
-    swiotlb: slots === undefined ? parameters.swiotlb : { ...parameters.swiotlb!, slots, areas: 1 },
+    swiotlb: { ...parameters.swiotlb!, ...(slots === undefined ? { slots: POOL_SLOTS } : { slots, areas: 1 }) },
   };
 }
