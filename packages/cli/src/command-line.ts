@@ -105,7 +105,7 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .description('Plays known attacks as scripts on a modelled machine, and counts the bytes of others that the device reads or changes.')
     .usage('[options] [NAME]')
     .argument('[NAME]', 'one attack, by name or number: stale-read, A8; default: all of them in one table')
-    .option('--policy <list>', `policies, of ${policies.map(({ name }) => name).join(',')} (default: all)`)
+    .option('--policy <list>', `policies separated by commas, of ${policies.map(({ name }) => name).join(', ')} (default: all)`)
     .option('--kernel <rules>', 'kernel rules: 6.1 or 6.12', '6.12')
     .option('--json', 'one documented object instead of text')
     .addHelpText(
