@@ -25,7 +25,7 @@ import { TranslationPhases } from './translation-phases.ts';
 import { WatchedMemory, type WatchedRange } from './watched-memory.ts';
 
 /** Every action of a scene takes this much simulated time: an order of events, not a measurement. */
-export const STEP_NS: Ns = 1000;
+const STEP_NS: Ns = 1000;
 
 /** Where the scene's memory begins; below the pool, and nothing that the machine uses. */
 const FIRST_PHYS: PhysAddr = 0x10000000;
