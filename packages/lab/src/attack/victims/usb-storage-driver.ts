@@ -3,7 +3,11 @@ import { ATTACKER } from '../actors.ts';
 import type { Mapping } from '../mapping.ts';
 import type { Scene } from '../scene.ts';
 
-/** A command block and its wrapper come from kmalloc; one of this size shares its page with 63 others. */
+/**
+ * A command unit is a small kmalloc object that is mapped as it is; one of this size shares its page with 63 others.
+ *
+ * @source Linux v6.12 drivers/usb/storage/uas.c uas_alloc_cmd_urb(); 64 bytes is an *estimate* of its kmalloc cache
+ */
 export const CONTROL_BYTES = 64;
 
 const WHO = 'driver';
