@@ -30,6 +30,12 @@ describe('output', () => {
     ['help-profile.txt', ['help', 'profile'], 0],
     ['profile-list.txt', ['profile', 'list'], 0],
     ['profile-show.txt', ['profile', 'show', 'vtd-bare'], 0],
+    ['help-attack.txt', ['attack', '--help'], 0],
+    ['attack.txt', ['attack'], 0],
+    ['attack-6.1.txt', ['attack', '--kernel', '6.1', '--policy', 'strict,bounce-strict,bounce-deferred'], 0],
+    ['attack-stale-write.txt', ['attack', 'stale-write'], 0],
+    ['attack-slot-reuse.txt', ['attack', 'A9', '--policy', 'bounce-lazy-unsafe,bounce-deferred'], 0],
+    ['attack-early-free.txt', ['attack', 'A10'], 0],
   ])('%s', async (golden, args, code) => {
     const outcome = bench.dmalab(args);
     expect(outcome.err).toBe('');

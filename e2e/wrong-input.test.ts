@@ -92,6 +92,14 @@ const USAGE: readonly (readonly string[])[] = [
   ['explain', small, '--line', 'L99,999'],
   ['explain', '-', '--mapping', 'm-1'],
   ['explain', '-', '--fault', '-'],
+  ['attack', 'stale-reed'],
+  ['attack', 'A99'],
+  ['attack', ''],
+  ['attack', 'A17'],
+  ['attack', 'A1', 'A2'],
+  ['attack', 'A1', '--kernel', '5.4'],
+  ['attack', '--policy', 'lasy'],
+  ['attack', '\u001b]0;title\u0007'],
 ];
 
 const UNREADABLE: readonly (readonly string[])[] = [

@@ -9,6 +9,7 @@ import { parseLineHandle, secondsText } from './terminal/format.ts';
 import type { Terminal } from './terminal/terminal.ts';
 import { wrapped } from './terminal/wrap.ts';
 import { usageError } from './usage.ts';
+import { type AttackVerbOptions, attack } from './verbs/attack.ts';
 import { type CompareOptions, compare } from './verbs/compare.ts';
 import { type ExplainOptions, explain } from './verbs/explain.ts';
 import { listProfiles, type ProfileOptions, showProfile } from './verbs/profile.ts';
@@ -71,7 +72,7 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .option('--device <list>', 'devices that get the policies: untrusted, all, or addresses like 01:00.0,02:00.0', 'all')
     .option(
       '--policy <list>',
-      `policies to compare, of ${policies.map(({ name }) => name).join(',')}, or files of your own (default: all of these)`,
+      `policies to compare, of ${policies.map(({ name }) => name).join(', ')}, or files of your own (default: all of these)`,
     )
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
     .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
@@ -154,6 +155,19 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .argument('<PROFILE>', 'a name from the list, or a file: a path, or a name that ends in .json')
     .option('--json', 'the profile as a file has it, sources included')
     .action((nameOrFile: string, options: ProfileOptions) => done(showProfile(nameOrFile, options, terminal)));
+  prepared(program.command('attack'), terminal)
+    .summary('play known attacks by DMA under each policy')
+    .description('Plays known attacks as scripts on a modelled machine, and counts the bytes of others that the device reads or changes.')
+    .usage('[options] [NAME]')
+    .argument('[NAME]', 'one attack, by name or number: stale-read, A8; default: all of them in one table')
+    .option('--policy <list>', `policies separated by commas, of ${policies.map(({ name }) => name).join(', ')} (default: all)`)
+    .option('--kernel <rules>', 'kernel rules: 6.1 or 6.12', '6.12')
+    .option('--json', 'one documented object instead of text')
+    .addHelpText(
+      'after',
+      examples(['dmalab attack', 'dmalab attack stale-read --policy lazy,bounce-deferred', 'dmalab attack --kernel 6.1']),
+    )
+    .action((name: string | undefined, options: AttackVerbOptions) => done(attack(name, options, terminal)));
   return program;
 }
 

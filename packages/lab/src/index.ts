@@ -1,3 +1,5 @@
+export * from './attack/attack-result.ts';
+export { type AttackOptions, runAttacks } from './attack/run-attack.ts';
 export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
