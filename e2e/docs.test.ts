@@ -59,7 +59,9 @@ describe('docs/formats.md', () => {
     ['packages/lab/src/cost/cost-profile.ts', 'Cost profile', 'JSON of verify'],
     ['packages/lab/src/verify/verify-result.ts', 'JSON of verify', 'JSON of compare'],
     // What the two objects have in common is described once.
-    ['packages/lab/src/compare/compare-result.ts', 'JSON of verify', 'Error codes'],
+    ['packages/lab/src/compare/compare-result.ts', 'JSON of verify', 'JSON of breakeven'],
+    ['packages/lab/src/breakeven/breakeven-result.ts', 'JSON of verify', 'Error codes'],
+    ['packages/lab/src/breakeven/size-limits.ts', 'JSON of breakeven', 'Error codes'],
   ])('names every field of %s', (path, section, nextSection) => {
     const source = readFileSync(join(ROOT, path), 'utf8');
     const fields = [...source.matchAll(/(?:\breadonly |^ {2})(\w+)\??: (?=[^'\n]*;)/gm)].map((match) => match[1]!);

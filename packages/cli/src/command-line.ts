@@ -152,8 +152,8 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .option('--aligned', 'buffers that begin and end on a page boundary')
     .option('--start-aligned', 'buffers that begin on a page boundary')
     .option('--from-device', 'the device writes, so that copies are made at unmap')
-    .option('--min-align-mask <mask>', 'low address bits that the device wants kept: 4095 for NVMe', Number)
-    .option('--cpus <count>', 'also with so many CPUs that share the invalidation queue and the pool', Number)
+    .option('--min-align-mask <mask>', 'low address bits that the device wants kept: 4095 for NVMe', readCount)
+    .option('--cpus <count>', 'also with so many CPUs that share the invalidation queue and the pool', readCount)
     .option('--json', 'one documented object instead of text')
     .addHelpText(
       'after',
@@ -283,6 +283,11 @@ function readLine(text: string): number {
   if (line === undefined)
     throw usageError('USE006', 'This is no line of a trace.', text, 'a line number like L41,207 or 41207', 'take one that verify printed');
   return line;
+}
+
+function readCount(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw usageError('USE007', 'This is no whole number.', text, 'digits alone', 'write it like 16 or 4095');
 }
 
 function examples(lines: readonly string[]): string {

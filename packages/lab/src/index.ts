@@ -1,5 +1,5 @@
 export * from './breakeven/breakeven.ts';
-export type { BreakevenOptions } from './breakeven/breakeven-options.ts';
+export { type BreakevenOptions, DEFAULT_POLICIES } from './breakeven/breakeven-options.ts';
 export * from './breakeven/breakeven-result.ts';
 export { BUFFER_ALIGNMENTS, type BufferAlignment } from './breakeven/buffer-alignment.ts';
 export type { Cheaper, SizeLimits } from './breakeven/size-limits.ts';
