@@ -24,6 +24,9 @@ describe('output', () => {
     ['compare-untrusted.txt', ['compare', small, '--device', 'untrusted', '--by-device', '--sizes'], 0],
     ['compare-pool.txt', ['compare', small, '--policy', 'bounce-strict,lazy', '--pool', '256,2'], 0],
     ['compare-figures.txt', ['compare', small, '--figures', '--data'], 0],
+    ['breakeven.txt', ['breakeven'], 0],
+    ['breakeven-aligned-cpus.txt', ['breakeven', 'bounce-strict', 'bounce-deferred', '--aligned', '--cpus', '4'], 0],
+    ['help-breakeven.txt', ['breakeven', '--help'], 0],
     ['help.txt', ['--help'], 0],
     ['help-compare.txt', ['compare', '--help'], 0],
     ['help-verify.txt', ['help', 'verify'], 0],
@@ -45,10 +48,11 @@ describe('output', () => {
   });
 
   it.each([
-    ['example-verify.txt', 'verify'],
-    ['example-compare.txt', 'compare'],
-  ])('%s, on the example that comes along', async (golden, verb) => {
-    const outcome = dmalab([verb, 'examples/thunderbolt-nvme.trace.gz']);
+    ['example-verify.txt', ['verify']],
+    ['example-compare.txt', ['compare']],
+    ['example-breakeven.txt', ['breakeven', '--by-device', '--trace']],
+  ])('%s, on the example that comes along', async (golden, args) => {
+    const outcome = dmalab([...args, 'examples/thunderbolt-nvme.trace.gz']);
     expect(outcome.err).toBe('');
     expect(outcome.code).toBe(0);
     expect(styleFault(outcome.out)).toBeUndefined();
