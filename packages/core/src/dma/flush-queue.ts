@@ -57,9 +57,15 @@ export class FlushQueue {
     arena.table('flushQueue.rings', this.possibleCpus * 2, { ring: 'u32' }, (columns) => {
       this.ring = columns.ring;
     });
-    arena.table('flushQueue.scalars', SCALARS, { scalar: 'f64' }, (columns) => {
-      this.scalar = columns.scalar;
-    });
+    arena.table(
+      'flushQueue.scalars',
+      SCALARS,
+      { scalar: 'f64' },
+      (columns) => {
+        this.scalar = columns.scalar;
+      },
+      { statisticRows: [PEAK] },
+    );
   }
 
   /** Flushes begun and ended since the domain was made. */
@@ -152,6 +158,18 @@ export class FlushQueue {
 
   disarmTimer(): void {
     this.scalar[TIMER_ON] = 0;
+  }
+
+  /**
+   * An empty queue with no flush under way goes on as a new one: rings at 0, no flush counted. It behaves as before, since
+   * only the order of the counts matters; states that differ in history alone become equal.
+   */
+  rewind(): void {
+    if (this.scalar[WAITING] !== 0 || this.scalar[STARTED] !== this.scalar[FINISHED]) return;
+    this.ring.fill(0);
+    this.scalar[STARTED] = 0;
+    this.scalar[FINISHED] = 0;
+    if (this.scalar[TIMER_ON] === 0) this.scalar[TIMER_CPU] = 0;
   }
 
   beginFlush(): void {
