@@ -7,7 +7,7 @@ import type { Ns } from './units.ts';
  * bytes, `pfn` are page frames. Kinds marked (line) correspond to a line of a kernel trace.
  */
 export const Observed = {
-  /** (line `iommu:map`) a iova, b paddr, c bytes. Entries are in place. */
+  /** (line `iommu:map`) a iova, b paddr, c bytes, d rights really in the entries (1 read, 2 write, 3 both). Entries are in place. */
   MAPPED: 1,
   /** (line `iommu:unmap`) a iova, b bytes asked, c bytes that were unmapped. Entries are cleared, caches are not. */
   UNMAPPED: 2,
@@ -15,9 +15,9 @@ export const Observed = {
   BOUNCED: 3,
   /** a first slot (padding slots included), b slots, c tlb_addr, d padding slots, e slots looked at. */
   SLOT_ALLOCATED: 4,
-  /** a first slot (padding slots included), b slots. */
+  /** a first slot (padding slots included), b slots. The device is the one that had them, whoever releases them. */
   SLOT_RELEASED: 5,
-  /** No area had room: a bytes searched for, b slots needed, c slots looked at. */
+  /** No area had room: a bytes searched for, b slots needed, c slots looked at. The mapping may search again after an early flush. */
   SLOT_FAILED: 6,
   /** Original buffer to slots: a tlb_addr, b bytes, c original address. */
   COPIED_IN: 7,
@@ -57,11 +57,20 @@ export const Observed = {
   CALL_BEGUN: 24,
   /** It has returned: a call kind, b result (DMA address, segment count, or DMA_MAPPING_ERROR). */
   CALL_ENDED: 25,
+  /** Slots wait for a flush of the domain: a first slot (padding slots included), b slots, c entries with slots now waiting in this domain. */
+  SLOT_DEFERRED: 26,
+  /** A mapping takes a shadow buffer: a tlb_addr of its data, b bytes of the mapping, c 1 when the buffer is new, d bytes of the whole buffer. */
+  SHADOW_TAKEN: 27,
+  /** It gives it back, still mapped to the same device: a tlb_addr of its data, b bytes of the mapping. */
+  SHADOW_RETURNED: 28,
 } as const;
 export type Observed = (typeof Observed)[keyof typeof Observed];
 
-/** Why a flush queue was flushed. */
-export const FlushCause = { TIMER: 0, RING_FULL: 1, TEARDOWN: 2 } as const;
+/**
+ * Why a flush queue was flushed. The two POOL causes are early flushes for a mapping that found the bounce pool dry, of
+ * its device's own domain or of another; the observation's device is the one that asks, its domain the one flushed.
+ */
+export const FlushCause = { TIMER: 0, RING_FULL: 1, TEARDOWN: 2, POOL_OWN: 3, POOL_FOREIGN: 4 } as const;
 export type FlushCause = (typeof FlushCause)[keyof typeof FlushCause];
 
 /**

@@ -13,6 +13,7 @@ import {
 } from '../base/index.ts';
 import {
   type Drain,
+  encodeContextCacheDomain,
   encodeIotlbDomain,
   encodeIotlbPages,
   encodeWait,
@@ -84,6 +85,15 @@ export class CacheTagFlusher {
     this.log.emit(Observed.CACHE_TAG_FLUSH_ALL, cpu, device, domainId);
     encodeIotlbDomain(this.descriptor, domainId, this.drain);
     this.submit(cpu, device, domainId);
+  }
+
+  /** A domain's context entries are gone: invalidates what the unit has cached of them, then everything of the domain. */
+  flushDetached(cpu: Cpu, domainId: number): void {
+    encodeContextCacheDomain(this.descriptor, domainId);
+    this.submit(cpu, -1, domainId);
+    this.wait(cpu, -1, domainId);
+    this.flushAll(cpu, -1, domainId);
+    this.wait(cpu, -1, domainId);
   }
 
   /** Waits until the unit has executed what was submitted; the descriptor counts include the wait itself. */

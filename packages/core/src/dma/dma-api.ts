@@ -1,4 +1,14 @@
-import { type Cpu, Direction, type DmaAddr, Observed, PAGE_SIZE, type PhysAddr, roundUp, type StateArena } from '../base/index.ts';
+import {
+  type Cpu,
+  Direction,
+  type DmaAddr,
+  FlushCause,
+  Observed,
+  PAGE_SIZE,
+  type PhysAddr,
+  roundUp,
+  type StateArena,
+} from '../base/index.ts';
 import type { DmaApiParts } from './dma-api-parts.ts';
 import { CallKind, DmaCallTable } from './dma-call.ts';
 import { domainIdOf } from './dma-device.ts';
@@ -9,6 +19,7 @@ import { DmaStep } from './dma-step.ts';
 import { DmaSteps } from './dma-steps.ts';
 import { syncSgForCpu, syncSgForDevice, syncSingleForCpu, syncSingleForDevice } from './dma-sync.ts';
 import { layOutSg } from './sg-layout.ts';
+import { NO_SHADOW } from './shadow-buffers.ts';
 
 /**
  * The DMA API over dma-iommu and dma-direct: each call is begun, stepped until it returns, and ended.
@@ -33,7 +44,7 @@ export class DmaApi {
     this.parts = parts;
     this.calls = new DmaCallTable(arena, callsMax, entriesMax);
     this.pieces = new DmaPieces(this.calls, parts);
-    this.steps = new DmaSteps(this.calls, parts, this.pieces);
+    this.steps = new DmaSteps(arena, this.calls, parts, this.pieces);
   }
 
   /** dma_map_page and dma_map_single: result is the DMA address. */
@@ -146,9 +157,23 @@ export class DmaApi {
 
   /** The domain's flush timer fires on `cpu`. */
   beginFlushTimer(cpu: Cpu, domain: number): number {
-    const { calls } = this;
-    const call = calls.begin(CallKind.FLUSH_TIMER, cpu, -1, this.parts.domains[domain].id);
-    calls.entry[call] = domain;
+    return this.beginFlush(cpu, domain, FlushCause.TIMER);
+  }
+
+  /** A flush of a lazy domain and of all its rings. */
+  beginFlush(cpu: Cpu, domain: number, cause: FlushCause): number {
+    const call = this.calls.begin(CallKind.FLUSH, cpu, -1, this.parts.domains[domain].id);
+    this.pieces.beginFlush(call, domain, cause);
+    return call;
+  }
+
+  /** Unmaps an idle shadow buffer of the device for good; -1 when there is none. */
+  beginReleaseShadow(cpu: Cpu, device: number): number {
+    const { calls, parts } = this;
+    const firstSlot = parts.shadows === null ? NO_SHADOW : parts.shadows.retire(device);
+    if (firstSlot === NO_SHADOW) return -1;
+    const call = calls.begin(CallKind.RELEASE_SHADOW, cpu, device, domainIdOf(parts.devices[device].domain));
+    this.pieces.beginReleaseShadow(call, firstSlot);
     return call;
   }
 

@@ -2,7 +2,7 @@ import { assert, type Cpu, Direction, type DomainId, type StateArena, type State
 import { NO_TABLES } from '../iommu/index.ts';
 import { Program } from './dma-program.ts';
 
-/** The calls of the DMA API, and the flush timer, which runs by itself. */
+/** The calls of the DMA API, and what runs by itself: the flush of a domain, by its timer or at the end, and the end of a shadow buffer. */
 export const CallKind = {
   MAP_PAGE: 0,
   UNMAP_PAGE: 1,
@@ -12,7 +12,8 @@ export const CallKind = {
   UNMAP_RESOURCE: 5,
   ALLOC: 6,
   FREE: 7,
-  FLUSH_TIMER: 8,
+  FLUSH: 8,
+  RELEASE_SHADOW: 9,
 } as const;
 export type CallKind = (typeof CallKind)[keyof typeof CallKind];
 
@@ -45,8 +46,15 @@ export class DmaCallTable {
   unwinding!: Uint8Array<ArrayBuffer>;
   /** 1 between the two halves of a flush that the call itself has begun. */
   flushing!: Uint8Array<ArrayBuffer>;
-  /** Flush timer: the next ring to drain. */
+  /** Flush of a whole domain: the index of the domain, -1 as long as the call has flushed none; its FlushCause; the next ring to drain. */
+  flushDomain!: Int32Array<ArrayBuffer>;
+  flushCause!: Uint8Array<ArrayBuffer>;
   ring!: Uint16Array<ArrayBuffer>;
+  /** A mapping that flushes to get slots: the Program and the position where it goes on. */
+  resumeProgram!: Uint8Array<ArrayBuffer>;
+  resumePosition!: Uint8Array<ArrayBuffer>;
+  /** Slots that were deferred before this stamp can still come free for the search at work; 0 when it has found none missing. */
+  roomStamp!: Float64Array<ArrayBuffer>;
   /** Physical address of the piece: the driver's buffer, or its first slot byte once bounced. */
   phys!: Float64Array<ArrayBuffer>;
   /** Physical address of the driver's buffer. */
@@ -54,8 +62,10 @@ export class DmaCallTable {
   bytes!: Float64Array<ArrayBuffer>;
   iovaPfn!: Float64Array<ArrayBuffer>;
   pages!: Float64Array<ArrayBuffer>;
-  /** tlb_addr of the piece's slots, -1 without. */
+  /** tlb_addr of the piece's slots, -1 without; where only its ends are bounced, of its first page's. */
   slots!: Float64Array<ArrayBuffer>;
+  /** tlb_addr of its last page's slots where only its ends are bounced, -1 without. */
+  tailSlots!: Float64Array<ArrayBuffer>;
   /** Bytes to invalidate, end inclusive; -1 when nothing was gathered. */
   gatherStart!: Float64Array<ArrayBuffer>;
   gatherEnd!: Float64Array<ArrayBuffer>;
@@ -63,7 +73,7 @@ export class DmaCallTable {
   mappedBytes!: Float64Array<ArrayBuffer>;
   /** Chain of page-table pages that the unmap emptied, NO_TABLES for none. */
   freedTables!: Float64Array<ArrayBuffer>;
-  /** Entries of the list, and which one is at work, from 0; for a flush timer the index of its domain. */
+  /** Entries of the list, and which one is at work, from 0. */
   entries!: Uint32Array<ArrayBuffer>;
   entry!: Uint32Array<ArrayBuffer>;
   result!: Float64Array<ArrayBuffer>;
@@ -101,13 +111,19 @@ export class DmaCallTable {
         attrs: 'u16',
         unwinding: 'u8',
         flushing: 'u8',
+        flushDomain: 'i32',
+        flushCause: 'u8',
         ring: 'u16',
+        resumeProgram: 'u8',
+        resumePosition: 'u8',
+        roomStamp: 'f64',
         phys: 'f64',
         original: 'f64',
         bytes: 'f64',
         iovaPfn: 'f64',
         pages: 'f64',
         slots: 'f64',
+        tailSlots: 'f64',
         gatherStart: 'f64',
         gatherEnd: 'f64',
         mappedBytes: 'f64',
@@ -128,13 +144,19 @@ export class DmaCallTable {
         this.attrs = columns.attrs;
         this.unwinding = columns.unwinding;
         this.flushing = columns.flushing;
+        this.flushDomain = columns.flushDomain;
+        this.flushCause = columns.flushCause;
         this.ring = columns.ring;
+        this.resumeProgram = columns.resumeProgram;
+        this.resumePosition = columns.resumePosition;
+        this.roomStamp = columns.roomStamp;
         this.phys = columns.phys;
         this.original = columns.original;
         this.bytes = columns.bytes;
         this.iovaPfn = columns.iovaPfn;
         this.pages = columns.pages;
         this.slots = columns.slots;
+        this.tailSlots = columns.tailSlots;
         this.gatherStart = columns.gatherStart;
         this.gatherEnd = columns.gatherEnd;
         this.mappedBytes = columns.mappedBytes;
@@ -195,13 +217,19 @@ export class DmaCallTable {
     this.attrs[call] = 0;
     this.unwinding[call] = 0;
     this.flushing[call] = 0;
+    this.flushDomain[call] = -1;
+    this.flushCause[call] = 0;
     this.ring[call] = 0;
+    this.resumeProgram[call] = 0;
+    this.resumePosition[call] = 0;
+    this.roomStamp[call] = 0;
     this.phys[call] = 0;
     this.original[call] = 0;
     this.bytes[call] = 0;
     this.iovaPfn[call] = 0;
     this.pages[call] = 0;
     this.slots[call] = -1;
+    this.tailSlots[call] = -1;
     this.gatherStart[call] = -1;
     this.gatherEnd[call] = -1;
     this.mappedBytes[call] = 0;

@@ -1,4 +1,4 @@
-import type { DomainId, StateArena } from '../base/index.ts';
+import { type DomainId, PAGE_SIZE, type StateArena } from '../base/index.ts';
 import type { DmaDomain } from './dma-domain.ts';
 import type { ProtectionPolicy } from './protection-policy.ts';
 
@@ -35,6 +35,12 @@ export class DmaDevice {
   /** Translation domain of its group; null under direct mapping. */
   readonly domain: DmaDomain | null;
   readonly policy: ProtectionPolicy;
+  /** Whether its bounced mappings use shadow buffers. */
+  readonly hasShadows: boolean;
+  /** Whether its data lies at a chosen offset in its slots. That needs 6.12 rules: 6.1 drops an offset's upper bits. */
+  readonly keepsOffsets: boolean;
+  /** Low address bits that its bounce slots keep. */
+  readonly slotAlignMask: number;
   private flags!: Uint8Array<ArrayBuffer>;
 
   constructor(arena: StateArena, index: number, parameters: DmaDeviceParameters, domain: DmaDomain | null, policy: ProtectionPolicy) {
@@ -42,6 +48,9 @@ export class DmaDevice {
     this.parameters = parameters;
     this.domain = domain;
     this.policy = policy;
+    this.hasShadows = policy.mapNewShadow.length > 0;
+    this.keepsOffsets = policy.bouncesEdgesOnly || this.hasShadows;
+    this.slotAlignMask = policy.bouncesEdgesOnly ? parameters.minAlignMask | (PAGE_SIZE - 1) : parameters.minAlignMask;
     arena.table(`device${index}.flags`, 2, { flags: 'u8' }, (columns) => {
       this.flags = columns.flags;
     });

@@ -8,12 +8,13 @@ import {
   type ObservationLog,
   Observed,
   PAGE_SIZE,
+  type PhysAddr,
   type StateArena,
 } from '../base/index.ts';
 import { type IommuDomain, NO_TABLES } from '../iommu/index.ts';
 import { IovaDomain, type IovaDomainParameters } from '../iova/index.ts';
 import type { DmaDevice } from './dma-device.ts';
-import { FlushQueue, type FlushQueueParameters, type FlushQueueSink } from './flush-queue.ts';
+import { FlushQueue, type FlushQueueParameters, type FlushQueueSink, NO_SLOTS } from './flush-queue.ts';
 import { allocateDmaIova } from './iova-limit.ts';
 
 /** What a translation domain of the DMA API consists of. */
@@ -23,6 +24,8 @@ export interface DmaDomainParameters {
   readonly flushQueue?: FlushQueueParameters | undefined;
   /** Highest address that the domain can translate, inclusive. */
   readonly apertureEnd: number;
+  /** Gives bounce slots back that have waited on the flush queue. */
+  readonly releaseSlots: (slots: PhysAddr, cpu: Cpu, device: number, domainId: DomainId) => void;
 }
 
 const PAGES = 0;
@@ -33,7 +36,7 @@ const PAGES_PEAK = 1;
  *
  * On x86 each IOMMU group has its own, and keeps it when drivers come and go. The address space, the queue and the
  * flags of the domain's devices share one arena, so that the order of their operations can be tried in more than one
- * way; while that happens `repeating` is set, and nothing is observed and no table page released a second time.
+ * way; while that happens `repeating` is set, and nothing is observed and no table page or slot released a second time.
  *
  * @source Linux v6.12 drivers/iommu/dma-iommu.c struct iommu_dma_cookie
  */
@@ -47,6 +50,7 @@ export class DmaDomain implements FlushQueueSink {
   readonly arena: StateArena;
   repeating = false;
   private readonly log: ObservationLog;
+  private readonly releaseSlots: DmaDomainParameters['releaseSlots'];
   private counters!: Float64Array<ArrayBuffer>;
 
   constructor(arena: StateArena, log: ObservationLog, index: number, hardware: IommuDomain, parameters: DmaDomainParameters) {
@@ -56,6 +60,7 @@ export class DmaDomain implements FlushQueueSink {
     this.hardware = hardware;
     this.id = hardware.domainId;
     this.apertureEnd = parameters.apertureEnd;
+    this.releaseSlots = parameters.releaseSlots;
     this.iova = new IovaDomain(arena, parameters.iova);
     this.flushQueue = parameters.flushQueue === undefined ? null : new FlushQueue(arena, parameters.flushQueue);
     arena.table(
@@ -123,24 +128,35 @@ export class DmaDomain implements FlushQueueSink {
    * Queues a range on the CPU's ring, after releasing what is safe there, and arms the domain's timer.
    *
    * @param freedTables  chain of emptied table pages that wait with it
+   * @param slots        bounce slots that wait with it, see FlushQueue.append
    * @returns false when the ring is full and has to be flushed first
    */
-  queueIova(queue: FlushQueue, firstPfn: IovaPfn, pages: number, freedTables: number, cpu: Cpu): boolean {
+  queueIova(
+    queue: FlushQueue,
+    firstPfn: IovaPfn,
+    pages: number,
+    freedTables: number,
+    cpu: Cpu,
+    slots: PhysAddr = NO_SLOTS,
+    device = 0,
+    stamp = 0,
+  ): boolean {
     queue.drain(cpu, cpu, this);
     if (queue.isFull(cpu)) return false;
-    queue.append(cpu, firstPfn, pages, freedTables);
+    queue.append(cpu, firstPfn, pages, freedTables, slots, device, stamp);
     queue.armTimer(cpu);
     return true;
   }
 
-  /** The first half of a flush; a timer's also marks the timer off. */
+  /** The first half of a flush; that of a timer, or of the end, also marks the timer off. */
   beginFlush(queue: FlushQueue, cause: FlushCause): void {
-    if (cause === FlushCause.TIMER) queue.disarmTimer();
+    if (cause === FlushCause.TIMER || cause === FlushCause.TEARDOWN) queue.disarmTimer();
     queue.beginFlush();
   }
 
-  releaseQueued(firstPfn: IovaPfn, pages: number, freedTables: number, cpu: Cpu): void {
+  releaseQueued(firstPfn: IovaPfn, pages: number, freedTables: number, slots: PhysAddr, device: number, cpu: Cpu): void {
     if (freedTables !== NO_TABLES && !this.repeating) this.hardware.tables.pages.freeChain(freedTables);
     this.freeIova(firstPfn, pages, cpu);
+    if (slots !== NO_SLOTS && !this.repeating) this.releaseSlots(slots, cpu, device, this.id);
   }
 }

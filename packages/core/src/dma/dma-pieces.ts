@@ -1,9 +1,10 @@
-import { DMA_MAPPING_ERROR, type DmaAddr, Observed, PAGE_SIZE, type PhysAddr, roundUp } from '../base/index.ts';
+import { DMA_MAPPING_ERROR, type DmaAddr, FlushCause, Observed, PAGE_SIZE, type PhysAddr, roundUp } from '../base/index.ts';
 import { NOT_MAPPED } from '../iommu/index.ts';
 import type { DmaApiParts } from './dma-api-parts.ts';
 import { CallKind, DMA_ATTR_SKIP_CPU_SYNC, type DmaCallTable } from './dma-call.ts';
 import { directBounces } from './dma-direct.ts';
-import { FLUSH_TIMER_STEPS, Program, programsOf } from './dma-program.ts';
+import type { DmaDomain } from './dma-domain.ts';
+import { PROGRAMS_WITHOUT_DEVICE, Program, programsOf } from './dma-program.ts';
 import type { DmaStep } from './dma-step.ts';
 import { finaliseSg } from './sg-layout.ts';
 
@@ -29,7 +30,8 @@ export class DmaPieces {
   /** The steps of the piece at work. */
   stepsOf(call: number): readonly DmaStep[] {
     const device = this.calls.device[call];
-    return device < 0 ? FLUSH_TIMER_STEPS : this.programs[device][this.calls.program[call]];
+    const programs = device < 0 ? PROGRAMS_WITHOUT_DEVICE : this.programs[device];
+    return programs[this.calls.program[call]];
   }
 
   /** Whether a list shares one I/O address range instead of having one per entry. */
@@ -41,9 +43,8 @@ export class DmaPieces {
   /** A range to map, bounced if the policy or the device's reach asks for it. */
   beginMap(call: number, phys: PhysAddr, bytes: number): void {
     const device = this.parts.devices[this.calls.device[call]];
-    const bounced = device.policy.translated
-      ? device.policy.bounces(phys, bytes)
-      : directBounces(device, phys, bytes, this.parts.poolForced);
+    const { policy } = device;
+    const bounced = policy.bounces(phys, bytes) || (!policy.translated && directBounces(device, phys, bytes, this.parts.poolForced));
     this.beginDirectMap(call, phys, bytes);
     if (bounced) this.calls.program[call] = Program.MAP_BOUNCED;
   }
@@ -58,6 +59,8 @@ export class DmaPieces {
     calls.bytes[call] = bytes;
     calls.pages[call] = pagesOf(phys, bytes);
     calls.slots[call] = -1;
+    calls.tailSlots[call] = -1;
+    calls.roomStamp[call] = 0;
     calls.mappedBytes[call] = 0;
     calls.result[call] = 0;
   }
@@ -83,10 +86,68 @@ export class DmaPieces {
     const phys = calls.phys[call];
     calls.bytes[call] = bytes;
     calls.position[call] = 0;
-    if (parts.bounce !== null && phys >= 0 && parts.bounce.pool.contains(phys)) {
+    if (parts.bounce === null || phys < 0) return;
+    if (parts.bounce.pool.contains(phys)) {
       calls.program[call] = Program.UNMAP_BOUNCED;
       calls.slots[call] = phys;
+      if (device.hasShadows) this.checkShadow(call);
     }
+    if (device.policy.bouncesEdgesOnly) this.findTailSlots(call);
+  }
+
+  private findTailSlots(call: number): void {
+    const { calls, parts } = this;
+    if (calls.pages[call] === 1) return;
+    const { hardware } = parts.devices[calls.device[call]].domain!;
+    const tail = hardware.lookup(calls.iovaPfn[call] + calls.pages[call] - 1) * PAGE_SIZE;
+    if (!parts.bounce!.pool.contains(tail)) return;
+    calls.program[call] = Program.UNMAP_BOUNCED;
+    calls.tailSlots[call] = tail;
+  }
+
+  /** A shadow buffer stays mapped when it is idle; then nobody has anything to unmap there. */
+  private checkShadow(call: number): void {
+    const { calls, parts } = this;
+    const { pool } = parts.bounce!;
+    if (parts.shadows!.isBusy(pool.firstSlotOf(pool.slotAt(calls.slots[call])))) return;
+    this.unmapsOfNothing += 1;
+    calls.slots[call] = -1;
+    calls.program[call] = Program.NOTHING;
+  }
+
+  /** A mapping has no slots: once `domain` is flushed it searches again. */
+  beginFlushForSlots(call: number, domain: DmaDomain): void {
+    const { calls } = this;
+    const own = this.parts.devices[calls.device[call]].domain;
+    calls.resumeProgram[call] = calls.program[call];
+    calls.resumePosition[call] = calls.position[call];
+    this.beginFlush(call, domain.index, domain === own ? FlushCause.POOL_OWN : FlushCause.POOL_FOREIGN);
+  }
+
+  /** A flush of a whole domain. */
+  beginFlush(call: number, domain: number, cause: FlushCause): void {
+    const { calls } = this;
+    calls.program[call] = Program.FLUSH;
+    calls.position[call] = 0;
+    calls.flushDomain[call] = domain;
+    calls.flushCause[call] = cause;
+    calls.ring[call] = 0;
+  }
+
+  /** The mapping goes on with the steps that make a new shadow buffer. */
+  beginNewShadow(call: number): void {
+    this.calls.program[call] = Program.MAP_NEW_SHADOW;
+    this.calls.position[call] = 0;
+  }
+
+  /** An idle shadow buffer to unmap for good. */
+  beginReleaseShadow(call: number, firstSlot: number): void {
+    const { calls, parts } = this;
+    const { pool } = parts.bounce!;
+    calls.program[call] = Program.RELEASE_SHADOW;
+    calls.slots[call] = pool.tlbAddress(firstSlot);
+    calls.iovaPfn[call] = parts.shadows!.iovaOf(firstSlot);
+    calls.pages[call] = (pool.slotsOfMapping(firstSlot) * pool.slotBytes) / PAGE_SIZE;
   }
 
   /** A range to unmap that has no slots; nothing to do in direct mode. */
@@ -117,7 +178,7 @@ export class DmaPieces {
   fail(call: number): void {
     const { calls } = this;
     calls.result[call] = DMA_MAPPING_ERROR;
-    calls.program[call] = calls.slots[call] >= 0 ? Program.RELEASE_SLOTS : Program.NOTHING;
+    calls.program[call] = calls.slots[call] >= 0 || calls.tailSlots[call] >= 0 ? Program.RELEASE_SLOTS : Program.NOTHING;
     calls.position[call] = 0;
   }
 
@@ -125,11 +186,19 @@ export class DmaPieces {
   pieceReturns(call: number): boolean {
     const { calls } = this;
     const kind = calls.kind[call];
-    if (kind === CallKind.FLUSH_TIMER) return true;
+    if (kind === CallKind.FLUSH || kind === CallKind.RELEASE_SHADOW) return true;
+    if (calls.program[call] === Program.FLUSH) return this.resume(call);
     if (kind === CallKind.MAP_SG && !this.isOnePiece(call)) return this.mapEntryReturns(call);
     if (kind === CallKind.UNMAP_SG && !this.isOnePiece(call)) return this.unmapEntryReturns(call);
     if (calls.result[call] !== DMA_MAPPING_ERROR) calls.result[call] = this.resultOf(call, kind);
     return this.returns(call);
+  }
+
+  private resume(call: number): boolean {
+    const { calls } = this;
+    calls.program[call] = calls.resumeProgram[call];
+    calls.position[call] = calls.resumePosition[call];
+    return false;
   }
 
   private mapEntryReturns(call: number): boolean {

@@ -7,7 +7,10 @@
 export const DmaStep = {
   /** The call returns to the driver. */
   RETURN: 0,
-  /** Search the bounce pool and take slots (swiotlb_tbl_map_single, up to the copy). */
+  /**
+   * Search the bounce pool and take slots (swiotlb_tbl_map_single, up to the copy); where only the ends of a range are
+   * bounced, one end per step.
+   */
   TAKE_SLOTS: 1,
   /** Copy the driver's buffer into the slots. */
   COPY_IN: 2,
@@ -33,14 +36,24 @@ export const DmaStep = {
   QUEUE_IOVA: 12,
   /** Copy the slots back to the driver's buffer, if the direction asks for it. */
   COPY_OUT: 13,
-  /** Give the bounce slots back to the pool. */
+  /** Give the bounce slots back to the pool, as they were taken: where only the ends were bounced, one end per step. */
   FREE_SLOTS: 14,
-  /** The flush timer: put the domain's invalidation on the queue. */
+  /** A flush of a whole domain, by its timer, for room in the pool or at the end: put its invalidation on the queue. */
   SUBMIT_FLUSH: 15,
-  /** The flush timer: wait for it. */
+  /** Wait for it. */
   WAIT_FLUSH: 16,
-  /** The flush timer: release what the flush has made safe, one CPU's ring per step. */
+  /** Release what the flush has made safe, one CPU's ring per step. */
   DRAIN_RING: 17,
+  /** As QUEUE_IOVA, and the bounce slots wait with the range. */
+  QUEUE_IOVA_AND_SLOTS: 18,
+  /** Take an idle shadow buffer of the device that the data fits in; without one the call goes on with `mapNewShadow`. */
+  TAKE_SHADOW: 19,
+  /** Take slots for a new shadow buffer and clear them. */
+  GROW_SHADOW: 20,
+  /** The new buffer is mapped: it is the device's from now on, and the call has it. */
+  KEEP_SHADOW: 21,
+  /** Give the shadow buffer back to its device's idle ones; it stays mapped. */
+  RETURN_SHADOW: 22,
 } as const;
 export type DmaStep = (typeof DmaStep)[keyof typeof DmaStep];
 

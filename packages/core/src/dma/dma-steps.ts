@@ -1,13 +1,18 @@
-import { assert, Direction, FlushCause, NO_IOVA, Observed, PAGE_SIZE, roundDown } from '../base/index.ts';
+import { assert, Direction, FlushCause, NO_IOVA, Observed, PAGE_SIZE, roundDown, type StateArena } from '../base/index.ts';
 import { CallList, NO_TABLES, Rights } from '../iommu/index.ts';
-import { clearPadding, copyIn, copyOut, freeSlots, takeSlots } from './bounce-steps.ts';
+import { SlotOutcome } from '../swiotlb/index.ts';
+import { clearPadding, copyIn, copyOut, freeSlots, needsMoreSlots, takeSlots } from './bounce-steps.ts';
+import { DeferredSlots } from './deferred-slots.ts';
 import type { DmaApiParts } from './dma-api-parts.ts';
-import { CallKind, type DmaCallTable } from './dma-call.ts';
+import { CallKind, DMA_ATTR_SKIP_CPU_SYNC, type DmaCallTable } from './dma-call.ts';
 import type { DmaDomain } from './dma-domain.ts';
 import type { DmaPieces } from './dma-pieces.ts';
+import { Program } from './dma-program.ts';
 import { DmaStep } from './dma-step.ts';
-import type { FlushQueue } from './flush-queue.ts';
+import { edgeRunBytes, edgeRunPhys } from './edge-pages.ts';
+import { type FlushQueue, NO_SLOTS } from './flush-queue.ts';
 import { flushGathered, gatherCleared } from './iotlb-gather.ts';
+import { growShadow, keepShadow, returnShadow, takeShadow } from './shadow-steps.ts';
 
 /**
  * What each step of a call does to the machine. All that a call remembers from one step to the next is in its row, so
@@ -19,22 +24,24 @@ export class DmaSteps {
   private readonly calls: DmaCallTable;
   private readonly parts: DmaApiParts;
   private readonly pieces: DmaPieces;
+  private readonly deferred: DeferredSlots;
   /** Page-table entries that were found set when they were to be written. Statistics, not part of the state. */
   entriesAlreadySet = 0;
   /** Scratch of one step. */
   private readonly driverCalls = new CallList();
 
-  constructor(calls: DmaCallTable, parts: DmaApiParts, pieces: DmaPieces) {
+  constructor(arena: StateArena, calls: DmaCallTable, parts: DmaApiParts, pieces: DmaPieces) {
     this.calls = calls;
     this.parts = parts;
     this.pieces = pieces;
+    this.deferred = new DeferredSlots(arena, parts);
   }
 
   /** Performs a step; false when the call goes on elsewhere than behind it: the step once more, or another list. */
   perform(call: number, step: DmaStep): boolean {
     switch (step) {
       case DmaStep.TAKE_SLOTS:
-        return takeSlots(this.calls, call, this.parts) || this.fail(call);
+        return this.takeSlots(call);
       case DmaStep.COPY_IN:
         copyIn(this.calls, call, this.parts);
         return true;
@@ -59,22 +66,66 @@ export class DmaSteps {
       case DmaStep.FREE_IOVA:
         return this.freeIova(call);
       case DmaStep.QUEUE_IOVA:
-        return this.queueIova(call);
+        return this.queueIova(call, false);
+      case DmaStep.QUEUE_IOVA_AND_SLOTS:
+        return this.queueIova(call, true);
       case DmaStep.COPY_OUT:
         copyOut(this.calls, call, this.parts);
         return true;
       case DmaStep.FREE_SLOTS:
-        freeSlots(this.calls, call, this.parts);
-        return true;
+        return freeSlots(this.calls, call, this.parts);
       case DmaStep.SUBMIT_FLUSH:
         return this.submitFlush(call);
       case DmaStep.WAIT_FLUSH:
         return this.waitFlush(call);
       case DmaStep.DRAIN_RING:
         return this.drainRing(call);
+      case DmaStep.TAKE_SHADOW:
+        return this.takeShadow(call);
+      case DmaStep.GROW_SHADOW:
+        return growShadow(this.calls, call, this.parts) || this.findRoom(call);
+      case DmaStep.KEEP_SHADOW:
+        keepShadow(this.calls, call, this.parts, rightsOf(this.calls.direction[call]));
+        return true;
+      case DmaStep.RETURN_SHADOW:
+        returnShadow(this.calls, call, this.parts);
+        return true;
       case DmaStep.RETURN:
         return true;
     }
+  }
+
+  private takeSlots(call: number): boolean {
+    const { calls, parts } = this;
+    if (!takeSlots(calls, call, parts)) return this.findRoom(call);
+    calls.roomStamp[call] = 0;
+    return !needsMoreSlots(calls, call, parts);
+  }
+
+  /**
+   * A search for slots has failed. While slots wait for a flush that would set them free, the call flushes and comes back
+   * to the same step; see DeferredSlots for the order and for why that ends. Else the mapping fails, and slots that one
+   * of its parts has go back without a copy: nothing has been copied in.
+   */
+  private findRoom(call: number): boolean {
+    const { calls, parts, deferred } = this;
+    if (parts.bounce !== null && parts.bounce.pool.lastOutcome === SlotOutcome.FULL) {
+      if (calls.roomStamp[call] === 0) calls.roomStamp[call] = deferred.nextStamp;
+      const domain = deferred.domainToFlush(parts.devices[calls.device[call]].domain, calls.roomStamp[call]);
+      if (domain !== null) {
+        this.pieces.beginFlushForSlots(call, domain);
+        return false;
+      }
+    }
+    if (calls.slots[call] >= 0) calls.attrs[call] |= DMA_ATTR_SKIP_CPU_SYNC;
+    return this.fail(call);
+  }
+
+  private takeShadow(call: number): boolean {
+    if (takeShadow(this.calls, call, this.parts, rightsOf(this.calls.direction[call]))) return true;
+    if (this.parts.shadows === null) return this.fail(call);
+    this.pieces.beginNewShadow(call);
+    return false;
   }
 
   private allocateIova(call: number): boolean {
@@ -89,7 +140,7 @@ export class DmaSteps {
   }
 
   /**
-   * One physically contiguous run; a list is not done before its last run is in place. The driver complains of an entry
+   * One physically contiguous run; a list, or a range with bounced ends, is not done before its last run is in place. The driver complains of an entry
    * that is already set, leaves it, and succeeds.
    */
   private writeTable(call: number): boolean {
@@ -108,15 +159,19 @@ export class DmaSteps {
         if (roundDown(calls.entryPhys[first + next], PAGE_SIZE) !== phys + bytes) break;
         bytes += calls.entryPadded[first + next];
       }
+    } else if (device.policy.bouncesEdgesOnly && calls.program[call] === Program.MAP_BOUNCED) {
+      phys = edgeRunPhys(calls, call);
+      bytes = edgeRunBytes(calls, call);
     }
     const iova = calls.iovaPfn[call] * PAGE_SIZE + calls.mappedBytes[call];
     const rights = rightsOf(calls.direction[call]);
     this.entriesAlreadySet += domain.hardware.map(iova / PAGE_SIZE, phys / PAGE_SIZE, bytes / PAGE_SIZE, rights, this.driverCalls);
     this.flushReplacedTables(call, domain);
-    parts.log.emit(Observed.MAPPED, calls.cpu[call], device.index, domain.id, iova, phys, bytes);
+    const entryRights = domain.hardware.tables.leafRights(rights);
+    parts.log.emit(Observed.MAPPED, calls.cpu[call], device.index, domain.id, iova, phys, bytes, entryRights);
     calls.mappedBytes[call] += bytes;
     calls.entry[call] = next;
-    return !isList || next === calls.entries[call];
+    return isList ? next === calls.entries[call] : calls.mappedBytes[call] === calls.pages[call] * PAGE_SIZE;
   }
 
   /** A superpage has taken the place of empty tables: caches may lead to those, so they go only after a flush. */
@@ -201,66 +256,66 @@ export class DmaSteps {
    * Differs: should the ring still be full then, because a flush on another CPU began before its entries were queued and
    * has not ended, one more flush follows; Linux takes room for granted and would overwrite the ring.
    */
-  private queueIova(call: number): boolean {
-    const { calls, parts } = this;
+  private queueIova(call: number, withSlots: boolean): boolean {
+    const { calls, parts, deferred } = this;
     const cpu = calls.cpu[call];
-    const domain = this.domainOf(call);
+    const device = calls.device[call];
+    const domain = parts.devices[device].domain!;
+    const slots = withSlots ? calls.slots[call] : NO_SLOTS;
     const queue = queueOf(domain);
     if (calls.flushing[call] === 1) {
       this.waitInvalidation(call);
-      this.endFlush(call, FlushCause.RING_FULL);
+      this.endFlush(call, domain, FlushCause.RING_FULL);
       calls.flushing[call] = 0;
     }
-    if (!domain.queueIova(queue, calls.iovaPfn[call], calls.pages[call], calls.freedTables[call], cpu)) {
-      this.beginFlush(call, FlushCause.RING_FULL);
+    const firstPfn = calls.iovaPfn[call];
+    const pages = calls.pages[call];
+    if (!domain.queueIova(queue, firstPfn, pages, calls.freedTables[call], cpu, slots, device, deferred.nextStamp)) {
+      this.beginFlush(call, domain, FlushCause.RING_FULL);
       calls.flushing[call] = 1;
       return false;
     }
-    parts.log.emit(
-      Observed.FLUSH_QUEUED,
-      cpu,
-      calls.device[call],
-      calls.domain[call],
-      calls.iovaPfn[call],
-      calls.pages[call],
-      queue.entriesOn(cpu),
-    );
+    parts.log.emit(Observed.FLUSH_QUEUED, cpu, device, domain.id, firstPfn, pages, queue.entriesOn(cpu));
+    if (slots !== NO_SLOTS) {
+      deferred.queued(slots, cpu, device, domain.id, queue.entriesWithSlots);
+      calls.slots[call] = -1;
+    }
     return true;
   }
 
   private submitFlush(call: number): boolean {
-    this.beginFlush(call, FlushCause.TIMER);
+    this.beginFlush(call, this.flushedDomain(call), this.calls.flushCause[call] as FlushCause);
     return true;
   }
 
   private waitFlush(call: number): boolean {
-    this.waitInvalidation(call);
-    this.endFlush(call, FlushCause.TIMER);
+    const { calls, parts } = this;
+    const domain = this.flushedDomain(call);
+    parts.flusher!.wait(calls.cpu[call], calls.device[call], domain.id);
+    this.endFlush(call, domain, calls.flushCause[call] as FlushCause);
     return true;
   }
 
   private drainRing(call: number): boolean {
     const { calls } = this;
-    const domain = this.domainOf(call);
+    const domain = this.flushedDomain(call);
     const queue = queueOf(domain);
     queue.drain(calls.ring[call], calls.cpu[call], domain);
     calls.ring[call] += 1;
     return calls.ring[call] === queue.possibleCpus;
   }
 
-  private beginFlush(call: number, cause: FlushCause): void {
+  private beginFlush(call: number, domain: DmaDomain, cause: FlushCause): void {
     const { calls, parts } = this;
     const cpu = calls.cpu[call];
     const device = calls.device[call];
-    const domain = this.domainOf(call);
     domain.beginFlush(queueOf(domain), cause);
     parts.log.emit(Observed.FLUSH_STARTED, cpu, device, domain.id, cause);
     parts.flusher!.flushAll(cpu, device, domain.id);
   }
 
-  private endFlush(call: number, cause: FlushCause): void {
+  private endFlush(call: number, domain: DmaDomain, cause: FlushCause): void {
     const { calls, parts } = this;
-    const domain = this.domainOf(call);
     queueOf(domain).endFlush();
     parts.log.emit(Observed.FLUSH_FINISHED, calls.cpu[call], calls.device[call], domain.id, cause);
   }
@@ -271,8 +326,11 @@ export class DmaSteps {
   }
 
   private domainOf(call: number): DmaDomain {
-    const device = this.calls.device[call];
-    return device < 0 ? this.parts.domains[this.calls.entry[call]] : this.parts.devices[device].domain!;
+    return this.parts.devices[this.calls.device[call]].domain!;
+  }
+
+  private flushedDomain(call: number): DmaDomain {
+    return this.parts.domains[this.calls.flushDomain[call]];
   }
 }
 

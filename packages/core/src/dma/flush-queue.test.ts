@@ -5,7 +5,7 @@ import { FlushQueue } from './flush-queue.ts';
 /** What was released: page, pages, tables, to the caches of which CPU. */
 let released: [number, number, number, number][] = [];
 const sink = {
-  releaseQueued(firstPfn: number, pages: number, freedTables: number, cpu: number): void {
+  releaseQueued(firstPfn: number, pages: number, freedTables: number, _slots: number, _device: number, cpu: number): void {
     released.push([firstPfn, pages, freedTables, cpu]);
   },
 };

@@ -1,4 +1,4 @@
-import { assert, type Cpu, type IovaPfn, type StateArena } from '../base/index.ts';
+import { assert, type Cpu, type IovaPfn, type PhysAddr, type StateArena } from '../base/index.ts';
 
 /** Sizes of a domain's flush queue. */
 export interface FlushQueueParameters {
@@ -8,10 +8,18 @@ export interface FlushQueueParameters {
   readonly ringEntries?: number;
 }
 
-/** Receives what a drained entry held: the address range and the emptied table pages that waited with it. */
+/**
+ * Receives what a drained entry held: the address range and, waiting with it, emptied table pages and bounce slots.
+ *
+ * @param slots   tlb_addr of the slots, NO_SLOTS for none
+ * @param device  that had the slots
+ */
 export interface FlushQueueSink {
-  releaseQueued(firstPfn: IovaPfn, pages: number, freedTables: number, cpu: Cpu): void;
+  releaseQueued(firstPfn: IovaPfn, pages: number, freedTables: number, slots: PhysAddr, device: number, cpu: Cpu): void;
 }
+
+/** No slots wait with an entry. */
+export const NO_SLOTS = -1;
 
 const HEAD = 0;
 const TAIL = 1;
@@ -22,7 +30,8 @@ const TIMER_ON = 2;
 const TIMER_CPU = 3;
 const WAITING = 4;
 const PEAK = 5;
-const SCALARS = 6;
+const WITH_SLOTS = 6;
+const SCALARS = 7;
 
 /**
  * The flush queue of a lazy domain: ranges whose page-table entries are cleared but which the IOTLB may still hold.
@@ -40,6 +49,10 @@ export class FlushQueue {
   private pages!: Float64Array<ArrayBuffer>;
   private freedTables!: Float64Array<ArrayBuffer>;
   private counter!: Float64Array<ArrayBuffer>;
+  private slots!: Float64Array<ArrayBuffer>;
+  private device!: Int32Array<ArrayBuffer>;
+  /** When the slots were queued, on the machine's one count of such moments; 0 without slots. */
+  private stamp!: Float64Array<ArrayBuffer>;
   private ring!: Uint32Array<ArrayBuffer>;
   private scalar!: Float64Array<ArrayBuffer>;
 
@@ -48,12 +61,20 @@ export class FlushQueue {
     this.ringEntries = parameters.ringEntries ?? 256;
     assert(this.ringEntries >= 2, 'a flush-queue ring has at least two entries');
     const rows = this.possibleCpus * this.ringEntries;
-    arena.table('flushQueue.entries', rows, { firstPfn: 'f64', pages: 'f64', freedTables: 'f64', counter: 'f64' }, (columns) => {
-      this.firstPfn = columns.firstPfn;
-      this.pages = columns.pages;
-      this.freedTables = columns.freedTables;
-      this.counter = columns.counter;
-    });
+    arena.table(
+      'flushQueue.entries',
+      rows,
+      { firstPfn: 'f64', pages: 'f64', freedTables: 'f64', counter: 'f64', slots: 'f64', device: 'i32', stamp: 'f64' },
+      (columns) => {
+        this.firstPfn = columns.firstPfn;
+        this.pages = columns.pages;
+        this.freedTables = columns.freedTables;
+        this.counter = columns.counter;
+        this.slots = columns.slots;
+        this.device = columns.device;
+        this.stamp = columns.stamp;
+      },
+    );
     arena.table('flushQueue.rings', this.possibleCpus * 2, { ring: 'u32' }, (columns) => {
       this.ring = columns.ring;
     });
@@ -104,6 +125,24 @@ export class FlushQueue {
     return this.scalar[WAITING];
   }
 
+  /** Entries waiting on all rings that hold bounce slots. */
+  get entriesWithSlots(): number {
+    return this.scalar[WITH_SLOTS];
+  }
+
+  /** Stamp of the slots that have waited longest, Infinity when none wait. */
+  oldestSlotStamp(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    if (this.scalar[WITH_SLOTS] === 0) return oldest;
+    for (let cpu = 0; cpu < this.possibleCpus; cpu++) {
+      const tail = this.ring[cpu * 2 + TAIL];
+      let head = this.ring[cpu * 2 + HEAD];
+      while (head !== tail && this.stamp[cpu * this.ringEntries + head] === 0) head = head + 1 === this.ringEntries ? 0 : head + 1;
+      if (head !== tail) oldest = Math.min(oldest, this.stamp[cpu * this.ringEntries + head]);
+    }
+    return oldest;
+  }
+
   isFull(cpu: Cpu): boolean {
     return this.entriesOn(cpu) === this.ringEntries - 1;
   }
@@ -122,20 +161,30 @@ export class FlushQueue {
     while (head !== tail) {
       const row = ringCpu * this.ringEntries + head;
       if (this.counter[row] >= finished) break;
-      const freedTables = this.freedTables[row];
-      sink.releaseQueued(this.firstPfn[row], this.pages[row], freedTables, cpu);
+      const slots = this.stamp[row] === 0 ? NO_SLOTS : this.slots[row];
+      if (slots !== NO_SLOTS) this.scalar[WITH_SLOTS] -= 1;
+      sink.releaseQueued(this.firstPfn[row], this.pages[row], this.freedTables[row], slots, this.device[row], cpu);
       this.firstPfn[row] = 0;
       this.pages[row] = 0;
       this.freedTables[row] = 0;
       this.counter[row] = 0;
+      this.slots[row] = 0;
+      this.device[row] = 0;
+      this.stamp[row] = 0;
       this.scalar[WAITING] -= 1;
       head = head + 1 === this.ringEntries ? 0 : head + 1;
     }
     this.ring[ringCpu * 2 + HEAD] = head;
   }
 
-  /** Adds a range to the CPU's ring, which has room. `freedTables` is the chain of emptied table pages that waits with it. */
-  append(cpu: Cpu, firstPfn: IovaPfn, pages: number, freedTables: number): void {
+  /**
+   * Adds a range to the CPU's ring, which has room.
+   *
+   * @param freedTables  chain of emptied table pages that waits with it
+   * @param slots        tlb_addr of bounce slots that wait with it, NO_SLOTS for none; of `device`
+   * @param stamp        when the slots were queued, above 0; see `oldestSlotStamp`
+   */
+  append(cpu: Cpu, firstPfn: IovaPfn, pages: number, freedTables: number, slots: PhysAddr = NO_SLOTS, device = 0, stamp = 0): void {
     assert(!this.isFull(cpu), 'append to a full flush-queue ring');
     const tail = this.ring[cpu * 2 + TAIL];
     const row = cpu * this.ringEntries + tail;
@@ -143,6 +192,12 @@ export class FlushQueue {
     this.pages[row] = pages;
     this.freedTables[row] = freedTables;
     this.counter[row] = this.scalar[STARTED];
+    if (slots !== NO_SLOTS) {
+      this.slots[row] = slots;
+      this.device[row] = device;
+      this.stamp[row] = stamp;
+      this.scalar[WITH_SLOTS] += 1;
+    }
     this.ring[cpu * 2 + TAIL] = tail + 1 === this.ringEntries ? 0 : tail + 1;
     this.scalar[WAITING] += 1;
     if (this.scalar[WAITING] > this.scalar[PEAK]) this.scalar[PEAK] = this.scalar[WAITING];

@@ -8,3 +8,4 @@ export * from './dma-step.ts';
 export * from './flush-queue.ts';
 export * from './iova-limit.ts';
 export * from './protection-policy.ts';
+export { ShadowBuffers } from './shadow-buffers.ts';

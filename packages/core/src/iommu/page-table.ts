@@ -145,6 +145,11 @@ export class PageTables {
     return this.superpages[row] as SuperpageSupport;
   }
 
+  /** Rights that a leaf really gets when `rights` are asked for. */
+  leafRights(rights: Rights): Rights {
+    return (rights | (this.options.leafAlwaysReadable ? ENTRY_READ : 0)) as Rights;
+  }
+
   /** Tables of the set that are attached, root and empty ones included. */
   tablesOf(row: number): number {
     return this.tables[row];
@@ -254,9 +259,7 @@ export class PageTables {
   }
 
   private leafFlags(rights: Rights, level: number): number {
-    return (
-      rights | (this.options.leafAlwaysReadable ? ENTRY_READ : 0) | (this.options.snoop ? ENTRY_SNOOP : 0) | (level > 1 ? ENTRY_LARGE : 0)
-    );
+    return this.leafRights(rights) | (this.options.snoop ? ENTRY_SNOOP : 0) | (level > 1 ? ENTRY_LARGE : 0);
   }
 
   /** Frame index of the table of `level` for a page, made with the tables above it where missing; NOT_MAPPED when a superpage is in the way. */

@@ -161,6 +161,11 @@ export class IovaDomain {
     this.rcache.flushCpu(cpu);
   }
 
+  /** The domain ends: what all CPUs cached goes back to the tree. @source Linux v6.12 drivers/iommu/iova.c put_iova_domain(), free_iova_rcaches() */
+  releaseCaches(): void {
+    this.rcache.flush();
+  }
+
   /** Ranges in the tree, allocated (cached ones included) and reserved. */
   get nodeCount(): number {
     return this.tree.nodeCount;

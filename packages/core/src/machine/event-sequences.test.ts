@@ -36,7 +36,7 @@ test.each([
     'COPIED_IN 7bfd7000 3c 103a4c2',
     'ZEROED 7bfd703c fc4',
     'IOVA_ALLOCATED fffff 1',
-    'MAPPED fffff000 7bfd7000 1000',
+    'MAPPED fffff000 7bfd7000 1000 1',
   ]);
   machine.dmaUnmapPage(CPU, DEVICE, address, 60, Direction.TO_DEVICE);
   expect(takeRows(machine)).toEqual([
@@ -64,7 +64,7 @@ test('2. a trusted device in lazy mode: no bounce, nothing invalidated by the un
   const machine = machineWith([lazy]);
   const address = machine.dmaMapPage(CPU, DEVICE, 0x103a4c2, 60, Direction.TO_DEVICE);
   expect(address).toBe(0xfffff4c2);
-  expect(takeRows(machine)).toEqual(['IOVA_ALLOCATED fffff 1', 'MAPPED fffff000 103a000 1000']);
+  expect(takeRows(machine)).toEqual(['IOVA_ALLOCATED fffff 1', 'MAPPED fffff000 103a000 1000 1']);
   machine.dmaUnmapPage(CPU, DEVICE, address, 60, Direction.TO_DEVICE);
   expect(takeRows(machine)).toEqual(['UNMAPPED fffff000 1000 1000', 'FLUSH_QUEUED fffff 1 1']);
   machine.advanceTo(100e6);
@@ -82,7 +82,7 @@ test('3. two entries that adjoin after page alignment: one map, one segment', ()
   const machine = machineWith([strict]);
   const segments = machine.dmaMapSg(CPU, DEVICE, [0x104a31200, 0x104a32000], [3584, 4096], Direction.TO_DEVICE);
   expect(segments).toEqual([{ address: 0xffffe200, bytes: 7680 }]);
-  expect(takeRows(machine)).toEqual(['IOVA_ALLOCATED ffffe 2', 'MAPPED ffffe000 104a31000 2000']);
+  expect(takeRows(machine)).toEqual(['IOVA_ALLOCATED ffffe 2', 'MAPPED ffffe000 104a31000 2000 1']);
   machine.dmaUnmapSg(CPU, DEVICE, segments, Direction.TO_DEVICE);
   expect(takeRows(machine)).toEqual([
     'UNMAPPED ffffe000 2000 2000',
@@ -100,7 +100,7 @@ test('4. a first entry that ends inside a page: two maps with adjoining addresse
     { address: 0xffffe000, bytes: 1000 },
     { address: 0xfffff000, bytes: 4096 },
   ]);
-  expect(takeRows(machine)).toEqual(['IOVA_ALLOCATED ffffe 2', 'MAPPED ffffe000 104a31000 1000', 'MAPPED fffff000 204a32000 1000']);
+  expect(takeRows(machine)).toEqual(['IOVA_ALLOCATED ffffe 2', 'MAPPED ffffe000 104a31000 1000 1', 'MAPPED fffff000 204a32000 1000 1']);
 });
 
 test('5. an untrusted list of three: three maps, three addresses, three unmaps each with its flush', () => {
@@ -117,15 +117,15 @@ test('5. an untrusted list of three: three maps, three addresses, three unmaps e
     'COPIED_IN 7bfd7000 e00 104a31200',
     'ZEROED 7bfd7e00 200',
     'IOVA_ALLOCATED fffff 1',
-    'MAPPED fffff000 7bfd7000 1000',
+    'MAPPED fffff000 7bfd7000 1000 1',
     'IOVA_ALLOCATED ffffe 1',
-    'MAPPED ffffe000 104a32000 1000',
+    'MAPPED ffffe000 104a32000 1000 1',
     'BOUNCED 5300 64',
     'SLOT_ALLOCATED 2 2 7bfd8000',
     'COPIED_IN 7bfd8000 64 5300',
     'ZEROED 7bfd8064 f9c',
     'IOVA_ALLOCATED ffffd 1',
-    'MAPPED ffffd000 7bfd8000 1000',
+    'MAPPED ffffd000 7bfd8000 1000 1',
   ]);
   machine.dmaUnmapSg(CPU, DEVICE, segments, Direction.TO_DEVICE);
   expect(takeRows(machine)).toEqual([
@@ -158,9 +158,9 @@ test('6. coherent memory of 64 KiB in three runs: three maps with adjoining, nat
   expect(address).toBe(0xffff0000);
   expect(takeRows(machine)).toEqual([
     'IOVA_ALLOCATED ffff0 10',
-    'MAPPED ffff0000 40000000 4000',
-    'MAPPED ffff4000 50000000 8000',
-    'MAPPED ffffc000 7000 4000',
+    'MAPPED ffff0000 40000000 4000 3',
+    'MAPPED ffff4000 50000000 8000 3',
+    'MAPPED ffffc000 7000 4000 3',
   ]);
   machine.dmaFreeCoherent(CPU, DEVICE, address, 0x10000);
   expect(takeRows(machine)).toEqual([

@@ -3,6 +3,8 @@ import {
   type Cpu,
   type Direction,
   type DmaAddr,
+  type DomainId,
+  FlushCause,
   type Ns,
   ObservationLog,
   PAGE_SIZE,
@@ -10,12 +12,13 @@ import {
   roundUp,
   StateArena,
 } from '../base/index.ts';
-import { CacheTagFlusher, DmaApi, DmaDevice, DmaDomain, FLUSH_QUEUE_TIMEOUT_NS } from '../dma/index.ts';
+import { CacheTagFlusher, DmaApi, DmaDevice, DmaDomain, FLUSH_QUEUE_TIMEOUT_NS, ShadowBuffers } from '../dma/index.ts';
 import {
   ADVERSARIAL_CACHES,
   createDomain,
   DMA_PAGE_TABLE_OPTIONS,
   DomainIds,
+  destroyDomain,
   IommuUnit,
   PageTables,
   QUEUE_ENTRIES,
@@ -25,7 +28,7 @@ import {
 } from '../iommu/index.ts';
 import { IOVA_DEPOT_DELAY_NS, IOVA_RANGE_CACHE_MAX_SIZE, iovaDomainParameters } from '../iova/index.ts';
 import { AccountingMemory, ByteMemory, FrameStore, LabelMemory, type Memory } from '../mem/index.ts';
-import { type Bounce, SwiotlbPool } from '../swiotlb/index.ts';
+import { type Bounce, SwiotlbPool, tblRelease } from '../swiotlb/index.ts';
 import { checkDevices, type MachineParameters, type MachineSizes } from './parameters.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
@@ -92,7 +95,9 @@ export class Machine {
   readonly domains: readonly DmaDomain[];
   readonly devices: readonly DmaDevice[];
   readonly dma: DmaApi;
+  private readonly flusher: CacheTagFlusher | null;
   private readonly timers: TimerWheel;
+  private readonly domainIds: DomainIds | null;
 
   /** @throws LabError MCH010 or MCH011 when a device's policy and domain do not fit together */
   constructor(parameters: MachineParameters) {
@@ -105,20 +110,26 @@ export class Machine {
     this.unit = parameters.iommu === null ? null : this.buildUnit(sizes);
     this.tables = this.unit === null ? null : new PageTables(arena, this.frames, sizes.tableSets, DMA_PAGE_TABLE_OPTIONS, observations);
     this.pool = parameters.swiotlb === null ? null : new SwiotlbPool(this.poolArena, { ...parameters.swiotlb, kernel: parameters.kernel });
-    this.domains = this.buildDomains();
+    const bounce: Bounce | null =
+      this.pool === null ? null : { pool: this.pool, kernel: parameters.kernel, memory: this.memory, log: observations };
+    this.domainIds = this.unit === null ? null : new DomainIds(arena, this.unit.name, this.unit.capability.domainIds);
+    this.domains = this.buildDomains(bounce);
     this.devices = parameters.devices.map((device, index) => {
       const domain = device.domain < 0 ? null : this.domains[device.domain];
       return new DmaDevice(domain?.arena ?? arena, index, device, domain, device.policy);
     });
-    const bounce: Bounce | null = this.pool === null ? null : { pool: this.pool, memory: this.memory, log: observations };
+    this.flusher = this.unit === null ? null : new CacheTagFlusher(this.unit, observations, parameters.kernel);
+    const hasShadows = this.devices.some((device) => device.hasShadows);
     const parts = {
       kernel: parameters.kernel,
       log: observations,
       devices: this.devices,
       domains: this.domains,
       bounce,
+      bounceKeepingOffsets: bounce === null ? null : { ...bounce, kernel: '6.12' },
+      shadows: hasShadows && this.pool !== null ? new ShadowBuffers(arena, this.pool.slots, this.devices.length) : null,
       poolForced: parameters.swiotlb?.forced ?? false,
-      flusher: this.unit === null ? null : new CacheTagFlusher(this.unit, observations, parameters.kernel),
+      flusher: this.flusher,
     };
     this.dma = new DmaApi(arena, parts, sizes.calls, sizes.callEntries);
     this.timers = new TimerWheel(arena, this.domains.length * TIMERS_PER_DOMAIN);
@@ -161,8 +172,8 @@ export class Machine {
     for (let row = first; row < first + dma.calls.result[call]; row++) {
       segments.push({ address: dma.calls.entryDmaAddr[row], bytes: dma.calls.entryDmaBytes[row] });
     }
+    this.noticeTimersAfter(device, call);
     dma.end(call);
-    this.noticeTimersOf(device);
     return segments;
   }
 
@@ -250,11 +261,45 @@ export class Machine {
     return translate(unit, devices[device].parameters.sourceId, address as number, isWrite);
   }
 
+  /**
+   * All devices are removed, and with them their domains; drivers have given back what they had, and no call is in flight.
+   * Every flush queue is flushed once, shadow buffers and cached addresses go back, table pages are freed. Then the
+   * machine does no more DMA; a state saved before can still be restored.
+   *
+   * @param cpu  that does the work
+   */
+  removeDevices(cpu: Cpu = 0): void {
+    const { dma, devices, domains, domainIds, unit, tables } = this;
+    assert(dma.calls.inFlight === 0, 'devices are removed when no call is in flight');
+    for (const { index } of devices) {
+      for (let call = dma.beginReleaseShadow(cpu, index); call >= 0; call = dma.beginReleaseShadow(cpu, index)) dma.run(call);
+    }
+    for (const { index, flushQueue } of domains) {
+      if (flushQueue !== null) dma.run(dma.beginFlush(cpu, index, FlushCause.TEARDOWN));
+    }
+    for (let timer = 0; timer < domains.length * TIMERS_PER_DOMAIN; timer++) this.timers.stop(timer);
+    if (unit === null || tables === null || domainIds === null) return;
+    for (const { parameters } of devices) unit.contextTable.clear(parameters.sourceId);
+    for (const { id, iova, hardware } of domains) {
+      this.flusher!.flushDetached(cpu, id);
+      iova.releaseCaches();
+      tables.pages.freeChain(destroyDomain(domainIds, hardware));
+    }
+  }
+
+  /** A call that has flushed for room in the pool may have filled the address caches of other domains than its own. */
   private run(call: number): number {
-    const device = this.dma.calls.device[call];
-    const result = this.dma.run(call);
-    this.noticeTimersOf(device);
-    return result;
+    const { calls } = this.dma;
+    const device = calls.device[call];
+    while (!this.dma.step(call));
+    this.noticeTimersAfter(device, call);
+    this.dma.end(call);
+    return calls.result[call];
+  }
+
+  private noticeTimersAfter(device: number, call: number): void {
+    if (this.dma.calls.flushDomain[call] < 0) this.noticeTimersOf(device);
+    else for (const { index } of this.domains) this.noticeArmedTimers(index);
   }
 
   private noticeTimersOf(device: number): void {
@@ -286,10 +331,11 @@ export class Machine {
     );
   }
 
-  private buildDomains(): DmaDomain[] {
-    const { parameters, unit, tables } = this;
-    if (unit === null || tables === null) return [];
-    const ids = new DomainIds(this.arena, unit.name, unit.capability.domainIds);
+  private buildDomains(bounce: Bounce | null): DmaDomain[] {
+    const { parameters, unit, tables, domainIds: ids } = this;
+    if (unit === null || tables === null || ids === null) return [];
+    const releaseSlots = (slots: PhysAddr, cpu: Cpu, device: number, domainId: DomainId): void =>
+      tblRelease(bounce!, slots, parameters.devices[device].minAlignMask, cpu, device, domainId);
     for (const { domainId } of parameters.domains) if (domainId !== undefined) ids.take(domainId);
     return parameters.domains.map(({ reserved, domainId }, index) => {
       const hardware = createDomain(ids, tables, unit.capability, domainId);
@@ -299,6 +345,7 @@ export class Machine {
         iova: { ...iovaDomainParameters(parameters.kernel, parameters.possibleCpus, parameters.onlineCpus), ...parameters.iova },
         flushQueue: lazy ? { possibleCpus: parameters.possibleCpus, ...ringEntriesOf(parameters) } : undefined,
         apertureEnd: 2 ** hardware.widthBits - 1,
+        releaseSlots,
       });
       for (const { loPfn, hiPfn } of reserved) domain.iova.reserveIova(loPfn, hiPfn);
       return domain;

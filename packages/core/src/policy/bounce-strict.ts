@@ -1,6 +1,5 @@
-import { PAGE_SIZE } from '../base/index.ts';
 import type { ProtectionPolicy } from '../dma/index.ts';
-import { mapBounced, mapDirect, releaseSlots, unmapStrict } from './step-lists.ts';
+import { isUnaligned, mapBounced, mapDirect, releaseSlots, unmapStrict } from './step-lists.ts';
 
 /**
  * What Linux does with untrusted devices: a buffer that does not begin and end on a page boundary is copied whole
@@ -11,12 +10,16 @@ import { mapBounced, mapDirect, releaseSlots, unmapStrict } from './step-lists.t
 export const bounceStrict: ProtectionPolicy = {
   name: 'bounce-strict',
   summary: 'unaligned buffers copied through bounce slots, invalidated at every unmap',
+  status: 'Linux for untrusted devices',
+  promises: ['P1', 'P2', 'P3', 'P4', 'P5', 'P6'],
   translated: true,
   lazy: false,
   mapsSgPerEntry: true,
-  bounces: (address, bytes) => address % PAGE_SIZE !== 0 || bytes % PAGE_SIZE !== 0,
+  bouncesEdgesOnly: false,
+  bounces: isUnaligned,
   mapDirect,
   mapBounced,
+  mapNewShadow: [],
   unmapDirect: unmapStrict,
   unmapBounced: [...unmapStrict, ...releaseSlots],
   unmapCoherent: unmapStrict,

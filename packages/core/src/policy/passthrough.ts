@@ -1,4 +1,5 @@
-import { DmaStep, type ProtectionPolicy } from '../dma/index.ts';
+import type { ProtectionPolicy } from '../dma/index.ts';
+import { mapBouncedWithoutTranslation, releaseSlots } from './step-lists.ts';
 
 /**
  * `iommu.passthrough=1`: the device addresses physical memory. It bounces only what the device cannot reach, or
@@ -9,13 +10,17 @@ import { DmaStep, type ProtectionPolicy } from '../dma/index.ts';
 export const passthrough: ProtectionPolicy = {
   name: 'passthrough',
   summary: 'no translation: the device reaches all memory',
+  status: 'Linux with iommu.passthrough=1',
+  promises: ['P5', 'P6'],
   translated: false,
   lazy: false,
   mapsSgPerEntry: true,
+  bouncesEdgesOnly: false,
   bounces: () => false,
   mapDirect: [],
-  mapBounced: [DmaStep.TAKE_SLOTS, DmaStep.COPY_IN],
+  mapBounced: mapBouncedWithoutTranslation,
+  mapNewShadow: [],
   unmapDirect: [],
-  unmapBounced: [DmaStep.COPY_OUT, DmaStep.FREE_SLOTS],
+  unmapBounced: releaseSlots,
   unmapCoherent: [],
 };

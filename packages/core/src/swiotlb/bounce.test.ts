@@ -23,7 +23,7 @@ function makeRig(kernel: KernelRules, slots = 512): Rig {
   const memory = new ByteMemory(arena, 4);
   const log = new ObservationLog();
   const pool = new SwiotlbPool(arena, { start: START, slots, areas: 1, kernel });
-  return { arena, memory, log, pool };
+  return { arena, kernel, memory, log, pool };
 }
 
 function fill(memory: ByteMemory, address: number, bytes: number, seed: number): void {
@@ -294,7 +294,7 @@ describe('data integrity', () => {
   it('needs no bytes when only the work is counted', () => {
     const memory = new AccountingMemory();
     const pool = new SwiotlbPool(new StateArena(), { start: START, slots: 512, areas: 1, kernel: '6.12' });
-    const bounce: Bounce = { pool, memory, log: new ObservationLog() };
+    const bounce: Bounce = { pool, kernel: pool.kernel, memory, log: new ObservationLog() };
     const tlb = tblMapSingle(bounce, 0x10000000, 900, 4095, 0, FOUR_GIB, CPU, DEVICE, DOMAIN);
     zeroPadding(bounce, tlb, 900, Direction.FROM_DEVICE, false, CPU, DEVICE, DOMAIN);
     tblUnmapSingle(bounce, tlb, 900, Direction.FROM_DEVICE, false, 0, CPU, DEVICE, DOMAIN);

@@ -6,16 +6,29 @@
  *
  * @source Linux v6.12 and v6.1 kernel/dma/swiotlb.c swiotlb_tbl_map_single(), swiotlb_tbl_unmap_single(), swiotlb_bounce()
  */
-import { assert, type Cpu, Direction, type DomainId, type ObservationLog, Observed, type PhysAddr } from '../base/index.ts';
+import {
+  assert,
+  type Cpu,
+  Direction,
+  type DomainId,
+  type KernelRules,
+  type ObservationLog,
+  Observed,
+  type PhysAddr,
+} from '../base/index.ts';
 import type { Memory } from '../mem/index.ts';
 import type { SwiotlbPool } from './pool.ts';
 import { INVALID_PHYS_ADDR, NO_SLOT } from './pool-parameters.ts';
 import { allocateSlots } from './slot-allocation.ts';
 import { releaseSlots } from './slot-free.ts';
 
-/** What bouncing works on: a pool, the memory it lies in, and the log that its work is reported to. */
+/**
+ * What bouncing works on: a pool, the memory it lies in, and the log that its work is reported to; and whose rules the
+ * search, the copies and the clearing follow, which for a use that no kernel makes of the pool need not be the pool's own.
+ */
 export interface Bounce {
   readonly pool: SwiotlbPool;
+  readonly kernel: KernelRules;
   readonly memory: Memory;
   readonly log: ObservationLog;
 }
@@ -74,7 +87,7 @@ export function tblAllocate(
   domain: DomainId,
 ): PhysAddr {
   const { pool, log } = bounce;
-  const tlb = allocateSlots(pool, originalAddress, bytes, allocAlignMask, minAlignMask, segmentBoundaryMask, cpu);
+  const tlb = allocateSlots(pool, originalAddress, bytes, allocAlignMask, minAlignMask, segmentBoundaryMask, cpu, bounce.kernel);
   const looks = pool.lastSlotsLookedAt;
   if (tlb === NO_SLOT) {
     log.emit(Observed.SLOT_FAILED, cpu, device, domain, pool.lastSearchedBytes, pool.lastSlots, looks);
@@ -179,7 +192,7 @@ function copyPart(
   const size = pool.allocSize(slot);
   const slotMask = pool.slotBytes - 1;
   const distance = (tlb & slotMask) - (slotOriginal & minAlignMask & slotMask);
-  if (pool.kernel === '6.1') {
+  if (bounce.kernel === '6.1') {
     if (distance < 0) {
       pool.countEarlyAccess();
       return;

@@ -24,7 +24,7 @@ export function zeroPadding(
   domain: DomainId,
 ): void {
   const end = tlb + bytes;
-  if (bounce.pool.kernel === '6.1') {
+  if (bounce.kernel === '6.1') {
     const forDevice = direction === Direction.TO_DEVICE || direction === Direction.BIDIRECTIONAL;
     zeroRange(bounce, forDevice && !skipCpuSync ? end : tlb, tlb + roundUp(bytes, PAGE_SIZE), cpu, device, domain);
   } else {
@@ -33,7 +33,8 @@ export function zeroPadding(
   }
 }
 
-function zeroRange(bounce: Bounce, start: PhysAddr, end: PhysAddr, cpu: Cpu, device: number, domain: DomainId): void {
+/** Clears bytes `start` to `end` - 1 of the pool. Emits ZEROED if there are any. */
+export function zeroRange(bounce: Bounce, start: PhysAddr, end: PhysAddr, cpu: Cpu, device: number, domain: DomainId): void {
   if (start === end) return;
   bounce.memory.zero(start, end - start);
   bounce.log.emit(Observed.ZEROED, cpu, device, domain, start, end - start);

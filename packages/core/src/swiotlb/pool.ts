@@ -49,7 +49,7 @@ export class SwiotlbPool {
   freeBits!: Int32Array<ArrayBuffer>;
   /** The slot is the first of a mapping, padding slots included. */
   firstBits!: Int32Array<ArrayBuffer>;
-  /** At the first slot of each mapping, 0 elsewhere: address of the original buffer. */
+  /** At the first slot of each mapping, 0 elsewhere: address of the original buffer; INVALID_PHYS_ADDR while there is none. */
   original!: Float64Array<ArrayBuffer>;
   /** Bytes the slots were searched for, so that ceil(bytes / slotBytes) is their number. */
   searchedBytes!: Int32Array<ArrayBuffer>;
@@ -221,7 +221,8 @@ export class SwiotlbPool {
     const first = this.firstSlotOf(slot);
     if (first === NO_SLOT) return INVALID_PHYS_ADDR;
     const part = slot - first - this.padSlotsOf(first);
-    return part < 0 ? INVALID_PHYS_ADDR : this.original[first] + part * this.slotBytes;
+    const original = this.original[first];
+    return part < 0 || original === INVALID_PHYS_ADDR ? INVALID_PHYS_ADDR : original + part * this.slotBytes;
   }
 
   /**

@@ -9,7 +9,7 @@
  *
  * @source Linux v6.12 and v6.1 kernel/dma/swiotlb.c swiotlb_find_slots(), swiotlb_search_pool_area() (6.1: swiotlb_do_find_slots())
  */
-import { assert, type Cpu, isPowerOfTwo, PAGE_SIZE, type PhysAddr, roundUp } from '../base/index.ts';
+import { assert, type Cpu, isPowerOfTwo, type KernelRules, PAGE_SIZE, type PhysAddr, roundUp } from '../base/index.ts';
 import type { SwiotlbPool } from './pool.ts';
 import { NO_SLOT, SlotOutcome } from './pool-parameters.ts';
 import { clearBits } from './slot-bits.ts';
@@ -34,6 +34,7 @@ const NO_BOUNDARY = 2 ** 52 - 1;
  * @param minAlignMask         the device's min_align_mask: address bits that bouncing has to keep
  * @param segmentBoundaryMask  the device's segment boundary; Infinity or anything from 2^52 - 1 for none
  * @param cpu                  decides the area where the search begins
+ * @param kernel               rules of the search
  * @returns tlb_addr, the address in the pool of the mapping's first byte, or NO_SLOT
  */
 export function allocateSlots(
@@ -44,6 +45,7 @@ export function allocateSlots(
   minAlignMask: number,
   segmentBoundaryMask: number,
   cpu: Cpu,
+  kernel: KernelRules = pool.kernel,
 ): PhysAddr {
   assert(
     (allocAlignMask & (allocAlignMask + 1)) === 0 && (minAlignMask & (minAlignMask + 1)) === 0,
@@ -51,7 +53,7 @@ export function allocateSlots(
   );
   assert(segmentBoundaryMask >= (allocAlignMask | minAlignMask), 'a segment boundary is not finer than the alignment');
   const slotBytes = pool.slotBytes;
-  const old = pool.kernel === '6.1';
+  const old = kernel === '6.1';
   const keptMask = old ? minAlignMask & (slotBytes - 1) : minAlignMask & (allocAlignMask | (slotBytes - 1));
   const leading = originalAddress & keptMask;
   const unrounded = (old ? bytes : bytes + leading) + allocAlignMask;

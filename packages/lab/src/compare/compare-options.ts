@@ -1,11 +1,25 @@
-import { type KernelRules, LabError, type PoolSize, type ProtectionPolicy, policies, poolSize } from 'dmalab-core';
+import {
+  bounceStrict,
+  type KernelRules,
+  LabError,
+  lazy,
+  type PoolSize,
+  type ProtectionPolicy,
+  passthrough,
+  policies,
+  poolSize,
+  strict,
+} from 'dmalab-core';
 import type { RecordedDevice } from '../replay/recorded-machine.ts';
 import { POOL_SLOTS_MAX } from './candidate-pools.ts';
 import { nearestName } from './nearest-name.ts';
 
+/** What is compared unless the user names policies. */
+const DEFAULT_POLICIES: readonly ProtectionPolicy[] = [passthrough, strict, lazy, bounceStrict];
+
 /** What the user chooses, as on the command line. */
 export interface CompareOptions {
-  /** Names of the policies to compare, in the order of the rows; default all. */
+  /** Names of the policies to compare, in the order of the rows; default those that Linux has for trusted and untrusted devices. */
   readonly policies?: readonly string[] | undefined;
   /** `all` (default), `untrusted`, or PCI addresses separated by commas. */
   readonly devices?: string | undefined;
@@ -19,7 +33,7 @@ export interface CompareOptions {
  * @throws LabError CMP001 for a name that no policy has
  */
 export function choosePolicies(names: readonly string[] | undefined): readonly ProtectionPolicy[] {
-  if (names === undefined || names.length === 0) return policies;
+  if (names === undefined || names.length === 0) return DEFAULT_POLICIES;
   const known = policies.map(({ name }) => name);
   const chosen = names.map((name) => {
     const policy = policies.find((candidate) => candidate.name === name);
