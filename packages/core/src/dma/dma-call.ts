@@ -246,6 +246,11 @@ export class DmaCallTable {
     this.scalar[FREE_ROWS] += 1;
   }
 
+  /** Whether a mapping at work has found the pool dry and flushes for room. */
+  anyLooksForRoom(): boolean {
+    return this.roomStamp.some((stamp) => stamp !== 0);
+  }
+
   /** Clears the row of a call that has ended, entries included: for who compares states. A new call does not need it. */
   clear(call: number): void {
     for (const column of this.rowColumns) column[call] = 0;

@@ -12,7 +12,7 @@ import {
   roundUp,
   StateArena,
 } from '../base/index.ts';
-import { CacheTagFlusher, DmaApi, DmaDevice, DmaDomain, FLUSH_QUEUE_TIMEOUT_NS, ShadowBuffers } from '../dma/index.ts';
+import { CacheTagFlusher, DmaApi, type DmaApiParts, DmaDevice, DmaDomain, FLUSH_QUEUE_TIMEOUT_NS, ShadowBuffers } from '../dma/index.ts';
 import {
   ADVERSARIAL_CACHES,
   createDomain,
@@ -120,7 +120,7 @@ export class Machine {
     });
     this.flusher = this.unit === null ? null : new CacheTagFlusher(this.unit, observations, parameters.kernel);
     const hasShadows = this.devices.some((device) => device.hasShadows);
-    const parts = {
+    const parts: DmaApiParts = {
       kernel: parameters.kernel,
       log: observations,
       devices: this.devices,
