@@ -30,6 +30,8 @@ const LINK_SHAPE = { next: 'u32' } as const;
 const WORD_SHAPE = { word: 'u32' } as const;
 
 export class FrameStore {
+  /** Table of the arena that holds `words`. */
+  readonly name = 'frameStore.words';
   /** Page frame number of the first frame of the range. */
   readonly basePfn: Pfn;
   /**
