@@ -248,7 +248,9 @@ export class DmaCallTable {
 
   /** Whether a mapping at work has found the pool dry and flushes for room. */
   anyLooksForRoom(): boolean {
-    return this.roomStamp.some((stamp) => stamp !== 0);
+    const { roomStamp } = this;
+    for (let row = 0; row < roomStamp.length; row++) if (roomStamp[row] !== 0) return true;
+    return false;
   }
 
   /** Clears the row of a call that has ended, entries included: for who compares states. A new call does not need it. */
