@@ -70,7 +70,8 @@ export class StateImage {
     }
     this.noticing = ordinary.filter((table) => table.noticesRestores);
     this.tracked = tracked;
-    this.trackedWords = long === undefined ? new Int32Array(0) : new Int32Array(long.bytes.buffer, long.bytes.byteOffset, long.words.length);
+    this.trackedWords =
+      long === undefined ? new Int32Array(0) : new Int32Array(long.bytes.buffer, long.bytes.byteOffset, long.words.length);
     this.firstContents = this.trackedWords.slice();
   }
 

@@ -6,6 +6,7 @@ import {
   DmaStep,
   FlushCause,
   type KernelRules,
+  type LabelMemory,
   type Machine,
   NOT_MAPPED,
   Observed,
@@ -13,7 +14,6 @@ import {
   type ProtectionPolicy,
   StateArena,
   StateImage,
-  type LabelMemory,
 } from 'dmalab-core';
 import { ActionKind, kindOfAction, Part } from './action.ts';
 import { BUFFERS_MAX, FOREIGN, labelOf, Writer } from './labels.ts';

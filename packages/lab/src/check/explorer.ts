@@ -32,9 +32,13 @@ export interface Exploration {
   readonly bytesPerState: number;
 }
 
-/** Called now and then with the number of states; false ends the search. */
-export type SearchProgress = (states: number, depth: number) => boolean;
+/** How far a search has come. */
+export interface SearchProgress {
+  readonly states: number;
+  readonly depth: number;
+}
 
+/** States between two reports of progress. */
 const PROGRESS_EVERY = 4096;
 const ACTIONS_MAX = 64;
 
@@ -49,7 +53,6 @@ export class Explorer {
   private readonly checked: CheckedMachine;
   private readonly properties: readonly Property[];
   private readonly bound: SearchBound;
-  private readonly progress: SearchProgress;
   private readonly visited = new VisitedStates();
   /** By number of state, in the order of visits. */
   private parent = new Int32Array(2 ** 12);
@@ -62,16 +65,15 @@ export class Explorer {
   private readonly found = new Map<string, { cost: number; depth: number; violation: Violation; state: number; action: number }>();
   private open: readonly Property[];
 
-  constructor(checked: CheckedMachine, properties: readonly Property[], bound: SearchBound, progress: SearchProgress = () => true) {
+  constructor(checked: CheckedMachine, properties: readonly Property[], bound: SearchBound) {
     this.checked = checked;
     this.properties = properties;
     this.open = properties;
     this.bound = bound;
-    this.progress = progress;
   }
 
-  /** Runs until all states are visited, a bound is met, or every property is refuted. */
-  run(): Exploration {
+  /** Runs until all states are visited, a bound is met, or every property is refuted; yields now and then. Whoever does not go on has stopped it. */
+  *run(): Generator<SearchProgress, Exploration> {
     const { checked, bound, visited } = this;
     const { image } = checked;
     this.snapshotAt(0);
@@ -95,10 +97,7 @@ export class Explorer {
         if (this.open.length === 0) break;
       }
       if (depth === bound.depth) break;
-      if (state % PROGRESS_EVERY === 0 && !this.progress(this.count, depth)) {
-        stopped = true;
-        break;
-      }
+      if (state % PROGRESS_EVERY === PROGRESS_EVERY - 1) yield { states: this.count, depth };
       this.goTo(state, depth);
       const base = this.pathSnapshots[depth];
       const count = checked.actions(actions);

@@ -111,7 +111,8 @@ export class ReachTable {
     const mapped = hardware.lookup(iovaPfn);
     const { cache } = machine.unit!.iotlb!;
     const entry = cache.find(id, iovaPfn, 1);
-    this.how[row] = (mapped !== NOT_MAPPED && mapped === pfn ? Reach.VALID : 0) | (entry >= 0 && cache.pfn[entry] === pfn ? Reach.CACHED : 0);
+    this.how[row] =
+      (mapped !== NOT_MAPPED && mapped === pfn ? Reach.VALID : 0) | (entry >= 0 && cache.pfn[entry] === pfn ? Reach.CACHED : 0);
   }
 
   /** Row of the translation, made where it belongs if it is not there yet. */

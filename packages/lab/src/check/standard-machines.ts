@@ -1,5 +1,5 @@
 import { Direction } from 'dmalab-core';
-import type { SmallMachine } from './small-machine.ts';
+import type { BufferSpec, SmallMachine } from './small-machine.ts';
 
 const { BIDIRECTIONAL, FROM_DEVICE, TO_DEVICE } = Direction;
 
@@ -93,3 +93,16 @@ const data: SmallMachine = {
 };
 
 export const standardMachines: readonly SmallMachine[] = [neighbours, dryPool, wholePages, edges, alignment, data];
+
+/** The same dangers with less of everything. */
+export const quickMachines: readonly SmallMachine[] = [
+  { ...dryPool, name: 'quick-dry-pool', slots: 2, cpus: 1, buffers: [once(dryPool, 'a1'), dryPool.buffers[1]] },
+  { ...wholePages, name: 'quick-whole-pages', cpus: 1, buffers: [once(wholePages, 'a1'), once(wholePages, 'a2')] },
+  { ...dryPool, name: 'quick-two-cpus', slots: 2, buffers: [once(dryPool, 'a1'), once(dryPool, 'b1')] },
+  { ...edges, name: 'quick-edges', cpus: 1, buffers: [once(edges, 'a1'), once(edges, 'b1')] },
+  { ...data, name: 'quick-data', buffers: [once(data, 'a1')] },
+];
+
+function once(machine: SmallMachine, name: string): BufferSpec {
+  return { ...machine.buffers.find((buffer) => buffer.name === name)!, uses: 1 };
+}

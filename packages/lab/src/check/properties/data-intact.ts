@@ -16,6 +16,13 @@ export const dataIntact: Property = {
     const { wrongGranule, ownerOf, spec } = checked;
     if (wrongGranule < 0) return null;
     const { name } = spec.buffers[ownerOf[wrongGranule]];
-    return { property: 'P5', what: `wrong data where ${name} should be found`, device: -1, granule: wrongGranule, row: -1, needsCached: false };
+    return {
+      property: 'P5',
+      what: `wrong data where ${name} should be found`,
+      device: -1,
+      granule: wrongGranule,
+      row: -1,
+      needsCached: false,
+    };
   },
 };

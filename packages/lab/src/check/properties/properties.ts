@@ -7,4 +7,11 @@ import { ownBytesOnly } from './own-bytes-only.ts';
 import type { Property } from './property.ts';
 
 /** P1 to P6 in order. */
-export const properties: readonly Property[] = [ownBytesOnly, noChangeAfterUnmap, noReuseWhileStale, noEarlierBytes, dataIntact, allReleased];
+export const properties: readonly Property[] = [
+  ownBytesOnly,
+  noChangeAfterUnmap,
+  noReuseWhileStale,
+  noEarlierBytes,
+  dataIntact,
+  allReleased,
+];
