@@ -1,3 +1,8 @@
+export * from './check/check.ts';
+export * from './check/check-options.ts';
+export * from './check/check-result.ts';
+export * from './check/counterexample.ts';
+export * from './check/counterexample-file.ts';
 export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';

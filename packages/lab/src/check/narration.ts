@@ -212,7 +212,8 @@ export class Narrator {
     const { checked, violation } = this;
     const { device, granule, property } = violation;
     if (device < 0) return '';
-    if (property === 'P3' && granule < checked.poolGranules && last !== undefined) this.letReturn(last);
+    const isGiven = granule >= 0 && granule < checked.poolGranules && checked.holderOfGranule(granule) !== device;
+    if ((property === 'P3' || property === 'P1') && isGiven && last !== undefined) this.letReturn(last);
     const who = `dev ${deviceLetter(device)}`;
     if (property === 'P2') {
       this.push(who, 'writes to it', '*', `the CPU sees ${deviceLetter(device)}'s bytes`);
