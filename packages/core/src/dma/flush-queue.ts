@@ -216,15 +216,24 @@ export class FlushQueue {
   }
 
   /**
-   * An empty queue with no flush under way goes on as a new one: rings at 0, no flush counted. It behaves as before, since
-   * only the order of the counts matters; states that differ in history alone become equal.
+   * Counts flushes from the last that has ended, and an empty queue starts at the head of its rings. It behaves as before:
+   * counts matter only in relation to that one, and safe is safe. States that differ in history alone become equal.
    */
   rewind(): void {
-    if (this.scalar[WAITING] !== 0 || this.scalar[STARTED] !== this.scalar[FINISHED]) return;
-    this.ring.fill(0);
-    this.scalar[STARTED] = 0;
-    this.scalar[FINISHED] = 0;
-    if (this.scalar[TIMER_ON] === 0) this.scalar[TIMER_CPU] = 0;
+    const { counter, ring, scalar } = this;
+    const ended = scalar[FINISHED];
+    if (scalar[TIMER_ON] === 0) scalar[TIMER_CPU] = 0;
+    if (scalar[WAITING] === 0) ring.fill(0);
+    if (ended === 0) return;
+    scalar[STARTED] -= ended;
+    scalar[FINISHED] = 0;
+    for (let cpu = 0; cpu < this.possibleCpus; cpu++) {
+      const tail = ring[cpu * 2 + TAIL];
+      for (let at = ring[cpu * 2 + HEAD]; at !== tail; at = at + 1 === this.ringEntries ? 0 : at + 1) {
+        const row = cpu * this.ringEntries + at;
+        counter[row] = Math.max(-1, counter[row] - ended);
+      }
+    }
   }
 
   beginFlush(): void {

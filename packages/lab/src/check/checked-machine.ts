@@ -143,6 +143,10 @@ export class CheckedMachine {
     this.image = new StateImage([this.arena, ...this.machine.arenas], this.machine.frames);
   }
 
+  get cachesEagerly(): boolean {
+    return this.options.cachesEagerly;
+  }
+
   firstGranule(buffer: BufferSpec): number {
     return this.memory.granuleAt(bufferAddress(this.spec, buffer));
   }
@@ -276,11 +280,14 @@ export class CheckedMachine {
     return this.actorBusy[actor] === 0 ? DmaStep.RETURN : this.machine.dma.nextStep(actor);
   }
 
-  /** Physical address behind a device address by the tables alone; -1 when nothing is mapped there. */
-  behind(device: number, address: number): number {
+  /** Physical address that a device reaches at an address, by what the IOTLB holds before the tables are asked; -1 when there is none. */
+  private behind(device: number, address: number): number {
     const { domain } = this.machine.devices[device];
     if (domain === null) return address;
-    const pfn = domain.hardware.lookup(Math.floor(address / PAGE_SIZE));
+    const iovaPfn = Math.floor(address / PAGE_SIZE);
+    const { cache } = this.machine.unit!.iotlb!;
+    const entry = cache.find(domain.id, iovaPfn, 1);
+    const pfn = entry >= 0 ? cache.pfn[entry] : domain.hardware.lookup(iovaPfn);
     return pfn === NOT_MAPPED ? -1 : pfn * PAGE_SIZE + (address % PAGE_SIZE);
   }
 

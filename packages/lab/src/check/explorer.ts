@@ -131,7 +131,7 @@ export class Explorer {
       if (best !== undefined && best.cost === depth) continue;
       const violation = property.find(this.checked);
       if (violation === null) continue;
-      const cost = depth + (violation.needsCached ? 1 : 0);
+      const cost = depth + (violation.needsCached && this.checked.cachesEagerly ? 1 : 0);
       if (best === undefined || cost < best.cost) this.found.set(property.name, { cost, depth, violation, state, action });
     }
   }

@@ -66,15 +66,15 @@ const edges: SmallMachine = {
 
 const alignment: SmallMachine = {
   name: 'alignment',
-  summary: 'devices that need the offset in the page kept (min_align_mask 4095, as NVMe), with a pool that others use too',
+  summary: 'devices that need the offset in the page kept (min_align_mask 4095, as NVMe), with a pool that both use',
   cpus: 2,
   devices: 2,
-  slots: 8,
+  slots: 4,
   ringEntries: 3,
   minAlignMask: 4095,
   buffers: [
     { name: 'a1', device: 0, page: 0, offset: 1024, bytes: 4096, direction: TO_DEVICE, uses: 1 },
-    { name: 'b1', device: 1, page: 2, offset: 2048, bytes: 1024, direction: BIDIRECTIONAL, uses: 2 },
+    { name: 'b1', device: 1, page: 2, offset: 0, bytes: 3072, direction: BIDIRECTIONAL, uses: 2 },
   ],
 };
 
