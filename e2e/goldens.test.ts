@@ -27,6 +27,10 @@ describe('output', () => {
     ['help.txt', ['--help'], 0],
     ['help-compare.txt', ['compare', '--help'], 0],
     ['help-verify.txt', ['help', 'verify'], 0],
+    ['help-check.txt', ['check', '--help'], 0],
+    ['check.txt', ['check'], 1],
+    ['check-cell.txt', ['check', 'bounce-lazy-unsafe', 'P3'], 0],
+    ['check-stopped.txt', ['check', 'bounce-deferred', 'P1', '--bound', 'states=500'], 0],
   ])('%s', async (golden, args, code) => {
     const outcome = bench.dmalab(args);
     expect(outcome.err).toBe('');

@@ -54,6 +54,12 @@ const USAGE: readonly (readonly string[])[] = [
   ['compare', small, '--pool', '1024,0'],
   ['compare', small, '--pool', '999999999999'],
   ['compare', small, '--pool', '1024,4,2'],
+  ['check', 'bounce-defered'],
+  ['check', 'lazy', 'P7'],
+  ['check', 'lazy', 'P1', '--bound', 'deep'],
+  ['check', 'lazy', 'P1', '--kernel', '5.4'],
+  ['check', '--replay', 'missing.json'],
+  ['check', '--replay', 'bad.json'],
 ];
 
 const UNREADABLE: readonly (readonly string[])[] = [

@@ -106,7 +106,7 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
       'Explores every interleaving of CPUs, devices, invalidations and timers on small machines, with the engine that replays traces, and shows the fewest steps that break a property. Exit 1 only when a promised property breaks.',
     )
     .usage('[options] [POLICY] [PROPERTY]')
-    .argument('[POLICY]', `policies separated by commas, of ${policies.map(({ name }) => name).join(',')}, or all`)
+    .argument('[POLICY]', `policies separated by commas, of ${policies.map(({ name }) => name).join(', ')}, or all`)
     .argument('[PROPERTY]', 'properties separated by commas, P1 to P6, or all')
     .option('--policy <list>', 'the same as POLICY')
     .option('--property <list>', 'the same as PROPERTY')

@@ -60,6 +60,7 @@ function chosenKernel(name: string): KernelRules {
 function chosenBound(text: string): CheckBound {
   if (text === 'quick' || text === 'standard') return checkBounds[text];
   const match = /^(?=.)(?:depth=(\d{1,4}))?,?(?:states=(\d{1,9}))?$/.exec(text);
+  // A bound on states alone goes as deep as it comes.
   const depth = Number(match?.[1] ?? Number.POSITIVE_INFINITY);
   const states = Number(match?.[2] ?? checkBounds.standard.states);
   if (match !== null && depth > 0 && states > 0) return { ...checkBounds.standard, name: 'custom', depth, states };
