@@ -65,7 +65,7 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .argument('<TRACE>', TRACE)
     .option('--machine <file>', MACHINE)
     .option('--device <list>', 'devices that get the policies: untrusted, all, or addresses like 01:00.0,02:00.0', 'all')
-    .option('--policy <list>', `policies to compare, of ${policies.map(({ name }) => name).join(',')} (default: all)`)
+    .option('--policy <list>', `policies to compare, of ${policies.map(({ name }) => name).join(', ')} (default: all)`)
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
     .option('--by-device', 'a row for each device under each policy')
     .option('--sizes', 'mappings by size and alignment')

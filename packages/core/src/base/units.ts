@@ -38,5 +38,5 @@ export const NO_IOVA = 0;
 export const Direction = { BIDIRECTIONAL: 0, TO_DEVICE: 1, FROM_DEVICE: 2, NONE: 3 } as const;
 export type Direction = (typeof Direction)[keyof typeof Direction];
 
-/** Kernel line whose rules the model follows; policies that no kernel has use the 6.12 rules. */
+/** Kernel line whose rules the model follows; uses of the bounce pool that 6.1 cannot serve (edge pages, shadow buffers) have 6.12 rules. */
 export type KernelRules = '6.1' | '6.12';

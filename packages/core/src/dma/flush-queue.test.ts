@@ -86,6 +86,31 @@ test('one timer: the first arming counts until it is disarmed', () => {
   expect(queue.timerCpu).toBe(0);
 });
 
+test('slots wait with their range, and the oldest are known by their stamp', () => {
+  const slots: [number, number][] = [];
+  const slotSink = {
+    releaseQueued(_firstPfn: number, _pages: number, _freedTables: number, tlb: number, device: number): void {
+      slots.push([tlb, device]);
+    },
+  };
+  const queue = new FlushQueue(new StateArena(), { possibleCpus: 2, ringEntries: 4 });
+  expect(queue.oldestSlotStamp()).toBe(Infinity);
+  queue.append(0, 1, 1, -1);
+  queue.append(0, 2, 1, -1, 0x7000, 3, 12);
+  queue.append(1, 3, 1, -1, 0x8000, 4, 11);
+  expect([queue.entriesWithSlots, queue.oldestSlotStamp()]).toEqual([2, 11]);
+  flush(queue);
+  queue.drain(1, 0, slotSink);
+  expect([queue.entriesWithSlots, queue.oldestSlotStamp()]).toEqual([1, 12]);
+  queue.drain(0, 0, slotSink);
+  expect([queue.entriesWithSlots, queue.oldestSlotStamp()]).toEqual([0, Infinity]);
+  expect(slots).toEqual([
+    [0x8000, 4],
+    [-1, 0],
+    [0x7000, 3],
+  ]);
+});
+
 test('appending to a full ring is a bug of the caller', () => {
   const queue = new FlushQueue(new StateArena(), { possibleCpus: 1, ringEntries: 2 });
   queue.append(0, 1, 1, -1);
