@@ -27,7 +27,7 @@ export function brokenPromises(result: CheckResult): string[] {
 }
 
 /** What was searched, first of all: a verdict is worth no more. */
-export function boundLines(result: CheckResult, columns: number): string[] {
+function boundLines(result: CheckResult, columns: number): string[] {
   const { bound, machines } = result;
   const searches = result.policies.flatMap((policy) => policy.searches);
   const states = searches.reduce((sum, search) => sum + search.states, 0);

@@ -11,8 +11,9 @@ export const FOREIGN = 1;
 export const Writer = { CPU: 0, CPU_LATER: 1, DEVICE: 2 } as const;
 export type Writer = (typeof Writer)[keyof typeof Writer];
 
-/** Most granules of a buffer, and most buffers of a machine. */
-export const BUFFER_GRANULES_MAX = 8;
+/** Most granules of a buffer. */
+const BUFFER_GRANULES_MAX = 8;
+/** Most buffers of a machine. */
 export const BUFFERS_MAX = 8;
 
 const FIRST = 8;
