@@ -39,6 +39,10 @@ describe('output', () => {
     ['attack-stale-write.txt', ['attack', 'stale-write'], 0],
     ['attack-slot-reuse.txt', ['attack', 'A9', '--policy', 'bounce-lazy-unsafe,bounce-deferred'], 0],
     ['attack-early-free.txt', ['attack', 'A10'], 0],
+    ['help-check.txt', ['check', '--help'], 0],
+    ['check.txt', ['check'], 1],
+    ['check-cell.txt', ['check', 'bounce-lazy-unsafe', 'P3'], 0],
+    ['check-stopped.txt', ['check', 'bounce-deferred', 'P1', '--bound', 'states=500'], 0],
   ])('%s', async (golden, args, code) => {
     const outcome = bench.dmalab(args);
     expect(outcome.err).toBe('');

@@ -11,6 +11,7 @@ import { wrapped } from './terminal/wrap.ts';
 import { usageError } from './usage.ts';
 import { type AttackVerbOptions, attack } from './verbs/attack.ts';
 import { type BreakevenOptions, breakevenVerb } from './verbs/breakeven.ts';
+import { type CheckVerbOptions, check } from './verbs/check.ts';
 import { type CompareOptions, compare } from './verbs/compare.ts';
 import { type ExplainOptions, explain } from './verbs/explain.ts';
 import { listProfiles, type ProfileOptions, showProfile } from './verbs/profile.ts';
@@ -196,6 +197,24 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
       examples(['dmalab attack', 'dmalab attack stale-read --policy lazy,bounce-deferred', 'dmalab attack --kernel 6.1']),
     )
     .action((name: string | undefined, options: AttackVerbOptions) => done(attack(name, options, terminal)));
+  prepared(program.command('check'), terminal)
+    .summary('visit all states of small machines and look for broken properties')
+    .description(
+      'Explores every interleaving of CPUs, devices, invalidations and timers on small machines, with the engine that replays traces, and shows the fewest steps that break a property. Exit 1 only when a promised property breaks.',
+    )
+    .usage('[options] [POLICY] [PROPERTY]')
+    .argument('[POLICY]', `policies separated by commas, of ${policies.map(({ name }) => name).join(', ')}, or all`)
+    .argument('[PROPERTY]', 'properties separated by commas, P1 to P6, or all')
+    .option('--policy <list>', 'the same as POLICY')
+    .option('--property <list>', 'the same as PROPERTY')
+    .option('--kernel <rules>', 'kernel rules: 6.1 or 6.12 (default: 6.12)')
+    .option('--bound <bound>', 'how far: quick, standard, or depth=N,states=N on the standard machines (default: quick)')
+    .option('--replay <file>', 'go through a counterexample again, as --json printed it')
+    .option('--json', 'one documented object instead of text')
+    .addHelpText('after', examples(['dmalab check', 'dmalab check bounce-lazy-unsafe P3', 'dmalab check all P3 --bound standard']))
+    .action(async (policy: string | undefined, property: string | undefined, options: CheckVerbOptions) =>
+      done(await check(policy, property, options, terminal, interruption)),
+    );
   return program;
 }
 
