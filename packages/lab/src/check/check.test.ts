@@ -5,6 +5,7 @@ import { checkOptionsOf } from './check-options.ts';
 import type { CheckResult } from './check-result.ts';
 import { type Counterexample, replayCounterexample } from './counterexample.ts';
 import { readCounterexample } from './counterexample-file.ts';
+import { REFUTED_PROPERTIES } from './refuted-properties.ts';
 import { refutedIn, searched } from './search.oracle.ts';
 import { standardMachines } from './standard-machines.ts';
 
@@ -33,6 +34,14 @@ test('the matrix of the quick machines', () => {
     'shadow: ok ok ok ok ok ok',
     'swiotlb-force: x x x x ok ok',
   ]);
+});
+
+test('what comparisons quote', () => {
+  const refuted = quick.policies.map(({ policy, cells }) => [
+    policy,
+    cells.filter(({ verdict }) => verdict === 'refuted').map((cell) => cell.property),
+  ]);
+  expect(Object.fromEntries(refuted)).toEqual(REFUTED_PROPERTIES);
 });
 
 test('all states of the quick machines are visited', () => {
