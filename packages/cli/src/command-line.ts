@@ -79,6 +79,8 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
     .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
     .addOption(new Option('--sort <key>', 'order of the rows in their group').choices(sortKeys).default('cost'))
+    .option('--cost', 'where the CPU time of a pair goes')
+    .option('--exposure', 'what the devices can read and write, by class of byte, and the worst findings')
     .option('--counts', 'what each policy did, in a table of counts')
     .option('--emulator-time', 'show times of recordings made on an emulator')
     .option('--by-device', 'a row for each device under each policy')
