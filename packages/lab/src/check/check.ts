@@ -20,7 +20,7 @@ export interface CheckBound {
 /** All states of small machines in seconds; and the standard ones, as deep as a whole matrix takes minutes. */
 export const checkBounds: Readonly<Record<'quick' | 'standard', CheckBound>> = {
   quick: { name: 'quick', machines: quickMachines, depth: Number.POSITIVE_INFINITY, states: 100_000 },
-  standard: { name: 'standard', machines: standardMachines, depth: 20, states: 1_000_000 },
+  standard: { name: 'standard', machines: standardMachines, depth: 20, states: 2_000_000 },
 };
 
 export interface CheckOptions {
