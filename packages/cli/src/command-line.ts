@@ -9,7 +9,7 @@ import { parseLineHandle, secondsText } from './terminal/format.ts';
 import type { Terminal } from './terminal/terminal.ts';
 import { wrapped } from './terminal/wrap.ts';
 import { usageError } from './usage.ts';
-import { type CompareOptions, compare } from './verbs/compare.ts';
+import { type CompareOptions, compare, LOADS } from './verbs/compare.ts';
 import { type ExplainOptions, explain } from './verbs/explain.ts';
 import { listProfiles, type ProfileOptions, showProfile } from './verbs/profile.ts';
 import { type VerifyOptions, verify } from './verbs/verify.ts';
@@ -75,6 +75,8 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     )
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
     .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
+    .addOption(new Option('--load <load>', 'calls come as recorded, or also back to back on many CPUs').choices(LOADS).default('replay'))
+    .option('--cpus <list>', 'numbers of CPUs for --load saturate (default: 1,2,4,8,16,32,64)')
     .addOption(new Option('--sort <key>', 'order of the rows in their group').choices(sortKeys).default('cost'))
     .option('--counts', 'what each policy did, in a table of counts')
     .option('--emulator-time', 'show times of recordings made on an emulator')

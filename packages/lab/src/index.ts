@@ -2,6 +2,7 @@ export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
 export * from './compare/row-cost.ts';
+export { chooseCpus, type SaturateLoad, type SaturateProgress } from './compare/saturate-load.ts';
 export * from './compare/verdict.ts';
 export * from './cost/charges.ts';
 export * from './cost/copy-table.ts';

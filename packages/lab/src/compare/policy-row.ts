@@ -416,10 +416,12 @@ export class PolicyRow {
           break;
         case Observed.SLOT_ALLOCATED:
           this.slotsUsed[device] += log.b[row];
+          this.measures?.pool?.change(log.b[row], log.timeNs[row]);
           if (this.slotsUsed[device] > this.slotsPeak[device]) this.slotsPeak[device] = this.slotsUsed[device];
           break;
         case Observed.SLOT_RELEASED:
           this.slotsUsed[device] -= log.b[row];
+          this.measures?.pool?.change(-log.b[row], log.timeNs[row]);
           break;
         case Observed.SLOT_FAILED:
           this.callSlotsFailed = true;
@@ -475,7 +477,7 @@ export class PolicyRow {
     for (let mapping = 0; mapping < this.state.length; mapping++) {
       if (this.state[mapping] === MappingState.MAPPED) this.counters.add(deviceOf[mapping], Counter.LEFT_OPEN, 1);
     }
-    this.measures?.exposure.finish(timeNs);
+    this.measures?.finish(timeNs);
   }
 }
 
