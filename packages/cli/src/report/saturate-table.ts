@@ -1,11 +1,13 @@
 /** `--load saturate`: what a pair costs when N CPUs make pairs back to back, and how much of that is waiting. */
-import type { CompareResult, CompareSaturation, SaturationResult } from 'dmalab-lab';
+import type { CompareResult, CompareSaturation, SaturatedPoint } from 'dmalab-lab';
 import { counted, countText, NOT_APPLICABLE, shareText, significantText, UNKNOWN } from '../terminal/format.ts';
 import { type TableColumn, type TableRow, tableLines } from '../terminal/table.ts';
 import { labelled } from '../terminal/wrap.ts';
 import { shortDevice } from './trace-lines.ts';
 
 const NS_PER_US = 1e3;
+/** Behind a time to which maps that failed do not count. */
+const FAILED_MARK = ' F';
 /** Sums of times in ns are not exact to the last digit: less than this per pair is no wait. */
 const ROUNDING_NS = 1e-3;
 
@@ -20,7 +22,7 @@ export function saturateTableLines(result: CompareResult, columns: number): stri
     { title: ['CPUs'], align: 'left', dropOrder: 0 },
     ...counts.map((count, index): TableColumn => ({ title: [countText(count)], align: 'right', dropOrder: counts.length - index })),
   ];
-  const cellsOf = (cell: (point: SaturationResult) => string): TableRow[] =>
+  const cellsOf = (cell: (point: SaturatedPoint) => string): TableRow[] =>
     rows.map(({ policy, saturation: points }) => [policy, ...counts.map((_, index) => pointCell(points?.[index], cell))]);
   const table: TableRow[] = [
     ['basis', ...counts.map(() => 'model')],
@@ -41,15 +43,16 @@ export function saturateNote({ sharing, window, obstacle }: CompareSaturation): 
 }
 
 /** Time per pair; a run in which every map failed has none. */
-export function pairCostText({ nsPerPair, measured }: SaturationResult): string {
-  return measured.pairs === 0 ? UNKNOWN : significantText(Number((nsPerPair / NS_PER_US).toPrecision(3)));
+export function pairCostText({ nsPerPair, measured, failures }: SaturatedPoint): string {
+  if (measured.pairs === 0) return UNKNOWN;
+  return significantText(Number((nsPerPair / NS_PER_US).toPrecision(3))) + (failures > 0 ? FAILED_MARK : '');
 }
 
-function queueWaitText({ nsPerPair, waiting, measured }: SaturationResult): string {
+function queueWaitText({ nsPerPair, waiting, measured }: SaturatedPoint): string {
   return measured.pairs === 0 ? UNKNOWN : shareText(waiting.queue < ROUNDING_NS ? 0 : waiting.queue, nsPerPair);
 }
 
-function pointCell(point: SaturationResult | undefined, cell: (point: SaturationResult) => string): string {
+function pointCell(point: SaturatedPoint | undefined, cell: (point: SaturatedPoint) => string): string {
   return point === undefined ? NOT_APPLICABLE : cell(point);
 }
 
@@ -59,6 +62,6 @@ function failureLines({ rows }: CompareResult, columns: number): string[] {
     const failed = (saturation ?? []).filter(({ failures }) => failures > 0);
     if (failed.length === 0) return [];
     const texts = failed.map(({ cpus, failures, measured }) => `${shareText(failures, failures + measured.pairs)} at ${cpus}`);
-    return labelled('failed', `${policy}: maps that failed, by CPUs: ${texts.join(', ')}`, columns);
+    return labelled('failed', `${policy}: F, maps that failed, by CPUs: ${texts.join(', ')}`, columns);
   });
 }

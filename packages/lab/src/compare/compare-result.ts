@@ -74,6 +74,9 @@ export interface CompareResult {
   readonly rows: readonly CompareRow[];
 }
 
+/** A policy on a number of CPUs, priced. */
+export type SaturatedPoint = Omit<SaturationResult, 'charges'>;
+
 /** What ran on many CPUs. */
 export interface CompareSaturation {
   /** Numbers of CPUs, ascending. */
@@ -208,7 +211,7 @@ export interface CompareRow {
   /** Null without a cost profile, without a pool, and when no slot was ever taken. */
   readonly poolSeries: PoolSeries | null;
   /** One result for each number of CPUs; null when the saturate load did not run in this row. */
-  readonly saturation: readonly SaturationResult[] | null;
+  readonly saturation: readonly SaturatedPoint[] | null;
   /** The chosen devices together; pool figures are the whole machine's. */
   readonly total: RowFigures;
   /** In the order of the result's `devices`. */

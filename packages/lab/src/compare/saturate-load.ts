@@ -8,7 +8,7 @@ import type { SaturationResult } from '../saturate/saturation-result.ts';
 import { isUserPolicy } from '../user-policy/user-policy.ts';
 import { runUserPolicy } from '../user-policy/user-policy-row.ts';
 import type { CallWindow } from './call-window.ts';
-import type { CompareSaturation } from './compare-result.ts';
+import type { CompareSaturation, SaturatedPoint } from './compare-result.ts';
 import { printable } from './printable.ts';
 
 /** Copies of the devices' requester ids have to differ, and nobody has more CPUs in one machine. */
@@ -69,7 +69,7 @@ function roundsFor(pairs: number, isLazy: boolean): { readonly pairsPerCpu: numb
 /** Runs the load row by row and keeps what it found. */
 export class SaturateRun {
   /** By row, in the order of the rows; fewer when the run was stopped. */
-  readonly results: SaturationResult[][] = [];
+  readonly results: SaturatedPoint[][] = [];
   private readonly window: CallWindow;
   private readonly load: SaturateLoad;
   private readonly profile: CostProfile;
@@ -89,13 +89,14 @@ export class SaturateRun {
     const total = rows.length * cpus.length;
     let done = 0;
     for (const { name, policy, parameters } of rows) {
-      const points: SaturationResult[] = [];
+      const points: SaturatedPoint[] = [];
       const isLazy = parameters.devices.some((device) => device.policy.lazy);
       this.results.push(points);
       for (const count of cpus) {
         const options = { cpus: [count], ...roundsFor(sequence.pairs, isLazy), ...(sharing === undefined ? {} : { sharing }) };
         const once = (): SaturationResult[] => saturate(parameters, name, sequence, profile, options);
-        points.push(...(policy !== undefined && isUserPolicy(policy) ? runUserPolicy(policy, once) : once()));
+        const results = policy !== undefined && isUserPolicy(policy) ? runUserPolicy(policy, once) : once();
+        points.push(...results.map(({ charges: _, ...point }) => point));
         done += 1;
         yield { done, total };
       }
