@@ -9,6 +9,7 @@ import { parseLineHandle, secondsText } from './terminal/format.ts';
 import type { Terminal } from './terminal/terminal.ts';
 import { wrapped } from './terminal/wrap.ts';
 import { usageError } from './usage.ts';
+import { type BreakevenOptions, breakevenVerb } from './verbs/breakeven.ts';
 import { type CompareOptions, compare, LOADS } from './verbs/compare.ts';
 import { type ExplainOptions, explain } from './verbs/explain.ts';
 import { listProfiles, type ProfileOptions, showProfile } from './verbs/profile.ts';
@@ -139,6 +140,33 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
       ]),
     )
     .action(async (trace: string, options: ExplainOptions) => done(await explain(trace, options, terminal, interruption)));
+
+  prepared(program.command('breakeven'), terminal)
+    .summary('from which buffer size on another policy is cheaper')
+    .description('Over the size of a buffer, which of some policies is cheapest and by how much, for all constants of a cost profile.')
+    .usage('[options] [POLICY POLICY ...]')
+    .argument('[POLICY...]', `two or more of ${policies.map(({ name }) => name).join(', ')} (default: bounce-partial bounce-deferred)`)
+    .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
+    .option('--all-profiles', 'the limits under each profile that comes along, one line each')
+    .option('--trace <trace>', `beside the sizes of a ${TRACE}`)
+    .option('--machine <file>', MACHINE)
+    .option('--by-device', 'with --trace: on which side of the limits the buffers of each device are')
+    .option('--aligned', 'buffers that begin and end on a page boundary')
+    .option('--start-aligned', 'buffers that begin on a page boundary')
+    .option('--from-device', 'the device writes, so that copies are made at unmap')
+    .option('--min-align-mask <mask>', 'low address bits that the device wants kept: 4095 for NVMe', Number)
+    .option('--cpus <count>', 'also with so many CPUs that share the invalidation queue and the pool', Number)
+    .option('--json', 'one documented object instead of text')
+    .addHelpText(
+      'after',
+      examples([
+        'dmalab breakeven',
+        'dmalab breakeven strict bounce-deferred --profile smmuv3-server',
+        'dmalab breakeven --trace dock.trace.gz --by-device',
+        'dmalab breakeven --aligned --cpus 16',
+      ]),
+    )
+    .action(async (names: string[], options: BreakevenOptions) => done(await breakevenVerb(names, options, terminal, interruption)));
   const profile = prepared(program.command('profile'), terminal)
     .summary('list and show cost profiles: what operations cost, and how that is known')
     .description('Cost profiles say what the operations of a machine cost: each constant with its range, its source and a grade.')

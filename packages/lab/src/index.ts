@@ -1,8 +1,15 @@
+export * from './breakeven/breakeven.ts';
+export type { BreakevenOptions } from './breakeven/breakeven-options.ts';
+export * from './breakeven/breakeven-result.ts';
+export { BUFFER_ALIGNMENTS, type BufferAlignment } from './breakeven/buffer-alignment.ts';
+export type { Cheaper, SizeLimits } from './breakeven/size-limits.ts';
+export { TraceSizeReader, type TraceSizes } from './breakeven/trace-sizes.ts';
 export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
 export * from './compare/row-cost.ts';
 export { chooseCpus, type SaturateLoad, type SaturateProgress } from './compare/saturate-load.ts';
+export type { RangeCount } from './compare/size-histogram.ts';
 export * from './compare/verdict.ts';
 export * from './cost/charges.ts';
 export * from './cost/copy-table.ts';
