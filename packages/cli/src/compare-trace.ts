@@ -68,7 +68,7 @@ export async function compareTrace(
   const onProgress = (progress: RecordingProgress): void => bar.show(progress.pass === 'facts' ? 'facts' : 'compare', progress);
   const { signal } = interruption;
   const compared = await compareOnThreads(trace, { ...choices, machine: words.machine, threads, onProgress, onSaturate, signal });
-  if (compared === undefined) throw new Interrupted('interrupted');
+  if (compared === undefined) throw new Interrupted();
   return compared;
 }
 

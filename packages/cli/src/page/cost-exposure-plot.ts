@@ -1,6 +1,7 @@
 /** What each policy costs against what it leaves reachable. */
-import { AS_RECORDED, type CompareGroups, type CompareResult, type CompareRow } from 'dmalab-lab';
+
 import { scaleLinear, scaleLog } from 'd3-scale';
+import { AS_RECORDED, type CompareGroups, type CompareResult, type CompareRow } from 'dmalab-lab';
 import { significantText } from '../terminal/format.ts';
 import { at, element, fragment, type Markup } from './markup.ts';
 import { bottomAxis, LABEL_HEIGHT, label, leftAxis, PLOT_WIDTH, plotFigure, spreadLabels, textWidth, whisker } from './plot-frame.ts';

@@ -1,6 +1,7 @@
 /** What a pair costs under each policy, by what the time is spent on. */
-import { AS_RECORDED, type CompareGroups, type CompareResult, type CompareRow, COST_PARTS, type CostPart } from 'dmalab-lab';
+
 import { scaleLinear } from 'd3-scale';
+import { AS_RECORDED, COST_PARTS, type CompareGroups, type CompareResult, type CompareRow, type CostPart } from 'dmalab-lab';
 import { atLeast, significantText, UNKNOWN } from '../terminal/format.ts';
 import { at, element, fragment, type Markup } from './markup.ts';
 import { bottomAxis, label, line, PLOT_WIDTH, plotFigure, whisker } from './plot-frame.ts';

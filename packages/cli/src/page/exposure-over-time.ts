@@ -1,7 +1,8 @@
 /** What devices could reach over time under a few policies, and the plot of it. */
-import { AS_RECORDED, type CompareDevice, type CompareResult, type DeviceExposure } from 'dmalab-lab';
+
 import { scaleLinear } from 'd3-scale';
 import { area, curveStepAfter } from 'd3-shape';
+import { AS_RECORDED, type CompareDevice, type CompareResult, type DeviceExposure } from 'dmalab-lab';
 import { shortDevice } from '../report/trace-lines.ts';
 import { bytesText, counted, secondsText } from '../terminal/format.ts';
 import { element, fragment, type Markup } from './markup.ts';
@@ -79,12 +80,7 @@ export function exposureTimePlot(series: readonly ExposureOverTime[], result: Co
     top + devices.length * (PANEL_HEIGHT + PANEL_GAP),
     fragment(
       patternDefinitions(id, FOREIGN_CLASSES.length + 3),
-      patternLegend(
-        id,
-        words,
-        LEFT,
-        14,
-      ),
+      patternLegend(id, words, LEFT, 14),
       policies.map((policy, column) => label(LEFT + column * (panelWidth + GUTTER), 34, policy, 'start', 'label strong')),
       drawing,
     ),
@@ -92,15 +88,7 @@ export function exposureTimePlot(series: readonly ExposureOverTime[], result: Co
   );
 }
 
-function panelMarkup(
-  id: string,
-  panel: ExposureOverTime,
-  x: number,
-  y: number,
-  width: number,
-  peak: number,
-  durationNs: number,
-): Markup {
+function panelMarkup(id: string, panel: ExposureOverTime, x: number, y: number, width: number, peak: number, durationNs: number): Markup {
   const bottom = y + PANEL_HEIGHT;
   const frame = fragment(
     element('rect', { x: Math.round(x), y, width: Math.round(width), height: PANEL_HEIGHT, class: 'lane' }),
@@ -108,7 +96,8 @@ function panelMarkup(
     label(x, bottom + 13, '0', 'start', 'tick'),
     label(x + width, bottom + 13, secondsText(durationNs / NS_PER_SECOND), 'end', 'tick'),
   );
-  if (panel.reach === 'all memory') return fragment(frame, label(x + width / 2, y + PANEL_HEIGHT / 2, 'all memory', 'middle', 'label strong'));
+  if (panel.reach === 'all memory')
+    return fragment(frame, label(x + width / 2, y + PANEL_HEIGHT / 2, 'all memory', 'middle', 'label strong'));
   const [first] = panel.classes;
   if (first === undefined) return fragment(frame, label(x + width / 2, bottom - 6, '0 B', 'middle'));
   const xScale = scaleLinear([0, durationNs], [x, x + width]);

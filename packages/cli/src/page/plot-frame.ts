@@ -35,10 +35,7 @@ export interface Tick {
 /** The horizontal axis: grid lines from `top` to `bottom`, texts below. */
 export function bottomAxis(ticks: readonly Tick[], top: number, bottom: number, title: string, middle: number): Markup {
   return fragment(
-    ticks.map((tick) => [
-      line(tick.at, top, tick.at, bottom, 'grid'),
-      label(tick.at, bottom + 15, tick.text, 'middle', 'tick'),
-    ]),
+    ticks.map((tick) => [line(tick.at, top, tick.at, bottom, 'grid'), label(tick.at, bottom + 15, tick.text, 'middle', 'tick')]),
     label(middle, bottom + 32, title, 'middle', 'axis'),
   );
 }

@@ -1,7 +1,8 @@
 /** Bounce slots in use over time, and the plot of it. */
-import type { CompareResult } from 'dmalab-lab';
+
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { curveStepAfter, line as linePath } from 'd3-shape';
+import type { CompareResult } from 'dmalab-lab';
 import { countText, secondsText } from '../terminal/format.ts';
 import { element, fragment, type Markup } from './markup.ts';
 import { bottomAxis, label, leftAxis, line, PLOT_WIDTH, plotFigure, spreadLabels, textWidth } from './plot-frame.ts';
@@ -82,7 +83,10 @@ export function poolPlot(series: readonly PoolOverTime[], result: CompareResult)
         14,
         'slots in use (logarithmic, nothing below 1)',
       ),
-      limits.map((limit) => [line(LEFT, y(limit), right, y(limit), 'limit'), label(right - 4, y(limit) - 4, `limit ${countText(limit)}`, 'end')]),
+      limits.map((limit) => [
+        line(LEFT, y(limit), right, y(limit), 'limit'),
+        label(right - 4, y(limit) - 4, `limit ${countText(limit)}`, 'end'),
+      ]),
       lines,
     ),
     'A slot is 2 KiB. The line shows the most in each bucket of time; behind each name stands its peak. Policies that never took a slot are left out.',

@@ -1,5 +1,5 @@
 /** The object behind a report: what `--json` prints, what the page shows and what it carries inside. */
-import type { CompareData, CompareResult, CompareRow, CostProfile, VerifyResult } from 'dmalab-lab';
+import type { BreakevenResult, CompareData, CompareResult, CompareRow, CostProfile, VerifyResult } from 'dmalab-lab';
 import type { Verdict } from '../report/verify-report.ts';
 import { type ExposureOverTime, exposureOverTime } from './exposure-over-time.ts';
 import { type PoolOverTime, poolOverTime } from './pool-over-time.ts';
@@ -45,6 +45,8 @@ export interface ReportResult {
   readonly compare: CompareResult;
   readonly exposureOverTime: readonly ExposureOverTime[];
   readonly poolOverTime: readonly PoolOverTime[];
+  /** Over buffer sizes, with those of this trace. */
+  readonly breakeven: BreakevenResult;
   /** Null with --no-verify. */
   readonly verify: ReportVerify | null;
   readonly profile: CostProfile;
@@ -55,6 +57,7 @@ export function reportResult(
   compare: CompareResult,
   profile: CostProfile,
   source: ReportSource,
+  breakeven: BreakevenResult,
   verify: ReportVerify | null,
   dmalab: string,
   command: string,
@@ -71,6 +74,7 @@ export function reportResult(
     compare: { ...compare, rows: compare.rows.map(withoutSeries) },
     exposureOverTime: exposureOverTime(compare),
     poolOverTime: poolOverTime(compare),
+    breakeven,
     verify,
     profile,
   };

@@ -6,7 +6,7 @@ const LIGHT = `--ground: #ffffff; --text: #1a1a1a; --quiet: #545454; --rule: #c9
 const DARK = `--ground: #16181c; --text: #ececec; --quiet: #b3b3b3; --rule: #494d55; --shade: #22262c; --link: #8ec1ff;
   --c0: #b8b8b8; --c1: #6fb0f5; --c2: #79c77d; --c3: #ddb04a; --c4: #ff9a63; --c5: #f48cb6; --c6: #b9a0f7; --c7: #58cdbf;`;
 
-export const STYLE_SHEET = `:root { color-scheme: light dark; ${LIGHT} }
+export const STYLE_SHEET: string = `:root { color-scheme: light dark; ${LIGHT} }
 @media (prefers-color-scheme: dark) { :root { ${DARK} } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 62rem; padding: 1rem 1.25rem 3rem; background: var(--ground); color: var(--text);

@@ -1,7 +1,8 @@
 /** How many pairs all CPUs together make under the saturate load. */
-import type { CompareResult, SaturatedPoint } from 'dmalab-lab';
+
 import { scaleLog } from 'd3-scale';
 import { line as linePath } from 'd3-shape';
+import type { CompareResult, SaturatedPoint } from 'dmalab-lab';
 import { saturateNote } from '../report/saturate-table.ts';
 import { countText, significantText } from '../terminal/format.ts';
 import { at, element, fragment, type Markup } from './markup.ts';
@@ -66,7 +67,10 @@ export function throughputPlot({ rows, saturation }: CompareResult): Markup | un
         (LEFT + right) / 2,
       ),
       leftAxis(
-        y.ticks(5).filter(isRound).map((value) => ({ at: y(value), text: significantText(value) })),
+        y
+          .ticks(5)
+          .filter(isRound)
+          .map((value) => ({ at: y(value), text: significantText(value) })),
         LEFT,
         right,
         12,
