@@ -4,9 +4,9 @@ import { scaleLinear, scaleLog } from 'd3-scale';
 import { area, line as linePath } from 'd3-shape';
 import type { BreakevenResult, BreakevenTrace } from 'dmalab-lab';
 import { breakevenAnswer } from '../report/breakeven-words.ts';
-import { bytesText, shareText, significantText } from '../terminal/format.ts';
+import { bytesText, shareText } from '../terminal/format.ts';
 import { at, element, fragment, type Markup } from './markup.ts';
-import { bottomAxis, label, leftAxis, line, PLOT_WIDTH, plotFigure, spreadLabels, textWidth } from './plot-frame.ts';
+import { bottomAxis, label, leftAxis, line, PLOT_WIDTH, plotFigure, spreadLabels, textWidth, tickText } from './plot-frame.ts';
 import { colourOf, fillOf, patternDefinitions, seriesLine, seriesMarker } from './plot-style.ts';
 
 const NS_PER_US = 1e3;
@@ -14,8 +14,8 @@ const LEFT = 56;
 const TOP = 28;
 const BOTTOM = 250;
 /** The histogram stands under the axis of the costs, on the same sizes. */
-const BARS_TOP = 292;
-const BARS_BOTTOM = 352;
+const BARS_TOP = 306;
+const BARS_BOTTOM = 362;
 /** Colours of the two policies; no. 0 is the grey of the bars. */
 const FIRST_COLOUR = 1;
 const WIDE_COLUMNS = 100_000;
@@ -67,7 +67,7 @@ export function breakevenPlot(result: BreakevenResult): Markup | undefined {
     );
   });
   const answer = answerText(result);
-  const ticks = sizes.filter((bytes) => Number.isInteger(Math.log2(bytes))).map((bytes) => ({ at: x(bytes), text: bytesText(bytes) }));
+  const ticks = sizes.filter((bytes) => Number.isInteger(Math.log2(bytes) / 2)).map((bytes) => ({ at: x(bytes), text: bytesText(bytes) }));
   return plotFigure(
     { id, title: 'Break-even: cost of a pair by size of the buffer', description: answer },
     result.trace === null ? BOTTOM + 40 : BARS_BOTTOM + 24,
@@ -75,7 +75,7 @@ export function breakevenPlot(result: BreakevenResult): Markup | undefined {
       patternDefinitions(id, 2),
       bottomAxis(ticks, TOP, BOTTOM, 'size of an unaligned buffer', (LEFT + right) / 2),
       leftAxis(
-        powersOfTen(...(y.domain() as [number, number])).map((us) => ({ at: y(us), text: significantText(us) })),
+        powersOfTen(...(y.domain() as [number, number])).map((us) => ({ at: y(us), text: tickText(us) })),
         LEFT,
         right,
         12,

@@ -4,12 +4,23 @@ import { scaleLinear, scaleLog } from 'd3-scale';
 import { AS_RECORDED, type CompareGroups, type CompareResult, type CompareRow } from 'dmalab-lab';
 import { significantText } from '../terminal/format.ts';
 import { at, element, fragment, type Markup } from './markup.ts';
-import { bottomAxis, LABEL_HEIGHT, label, leftAxis, PLOT_WIDTH, plotFigure, spreadLabels, textWidth, whisker } from './plot-frame.ts';
+import {
+  bottomAxis,
+  LABEL_HEIGHT,
+  label,
+  leftAxis,
+  PLOT_WIDTH,
+  plotFigure,
+  spreadLabels,
+  textWidth,
+  tickText,
+  whisker,
+} from './plot-frame.ts';
 import { seriesMarker } from './plot-style.ts';
 
 const NS_PER_US = 1e3;
-const LEFT = 74;
-const RIGHT = PLOT_WIDTH - 20;
+const LEFT = 92;
+const RIGHT = PLOT_WIDTH - 8;
 const TOP = 28;
 /** Height of the part with a scale. */
 const SCALE_HEIGHT = 130;
@@ -40,7 +51,9 @@ export function costExposurePlot(result: CompareResult, { complete, partial }: C
     ...partial.flatMap((row) => dotOf(row, 'partial', result, emulatorTime)),
   ];
   const most = Math.max(0.001, ...dots.map(({ high }) => high));
-  const x = scaleLinear([0, most], [LEFT, RIGHT]).nice();
+  // Names stand behind the whiskers and have to fit.
+  const room = Math.max(...dots.map(({ policy }) => textWidth(policy))) + 14;
+  const x = scaleLinear([0, most], [LEFT, RIGHT - room]);
   const lanes = [
     { title: 'all memory', dots: dots.filter(({ foreign }) => foreign === 'all memory') },
     { title: 'not known', dots: dots.filter(({ foreign }) => foreign === 'not known') },
@@ -57,7 +70,7 @@ export function costExposurePlot(result: CompareResult, { complete, partial }: C
   const scaleMarkup = scaledMarkup(scaled, x, top);
   const zeroTop = top + SCALE_HEIGHT + LANE_GAP;
   const bottom = zeroTop + Math.max(LANE_ROW, laneHeight(zero.dots)) + 4;
-  const ticks = x.ticks(8).map((us) => ({ at: x(us), text: significantText(us) }));
+  const ticks = x.ticks(8).map((us) => ({ at: x(us), text: tickText(us) }));
   return plotFigure(
     { id, title: 'Cost against exposure', description: dots.map(dotText).join(' ') },
     bottom + 38,
@@ -93,7 +106,9 @@ function laneMarkup(title: string, dots: readonly Dot[], x: (us: number) => numb
   return fragment(
     element('rect', { x: LEFT, y: at(top), width: RIGHT - LEFT, height: at(height), class: 'lane' }),
     label(LEFT - 6, top + height / 2 + 4, title, 'end', 'label strong'),
-    ordered.map((dot, index) => dotMarkup(dot, x, top + 2 + (index + 0.5) * LANE_ROW, top + 2 + (index + 0.5) * LANE_ROW)),
+    ordered.map((dot, index) =>
+      dotMarkup(dot, x, top + 2 + (index + 0.5) * LANE_ROW, { x: x(dot.high) + 8, y: top + 2 + (index + 0.5) * LANE_ROW }),
+    ),
   );
 }
 
@@ -104,26 +119,29 @@ function scaledMarkup(dots: readonly Dot[], x: (us: number) => number, top: numb
   const y = scaleLog([least / 2, most * 2], [top + SCALE_HEIGHT, top]).nice();
   const heights = values.map((value) => y(value));
   const labels = spreadLabels(heights, top + LABEL_HEIGHT / 2, top + SCALE_HEIGHT - 2);
+  // All names of this part stand in one column, so that no whisker runs through one.
+  const labelsAt = x(Math.max(0, ...dots.map(({ high }) => high))) + 16;
   const [from, to] = y.domain() as [number, number];
   const ticks: { at: number; text: string }[] = [];
   const decades = Math.max(1, Math.ceil(Math.log10(to / from) / 6));
   for (let power = Math.ceil(Math.log10(from)); power <= Math.floor(Math.log10(to)); power += decades)
     ticks.push({ at: y(10 ** power), text: powerText(power) });
   return fragment(
-    leftAxis(ticks, LEFT, RIGHT, 14, 'byte-seconds'),
-    dots.map((dot, index) => dotMarkup(dot, x, heights[index]!, labels[index]!)),
+    leftAxis(ticks, LEFT, RIGHT, 14, 'foreign byte-seconds'),
+    dots.map((dot, index) => dotMarkup(dot, x, heights[index]!, { x: labelsAt, y: labels[index]! })),
   );
 }
 
-function dotMarkup(dot: Dot, x: (us: number) => number, y: number, labelY: number): Markup {
-  const name = dot.policy;
-  const right = x(dot.high) + 8;
-  const fits = right + textWidth(name) < RIGHT;
-  const text = fits ? label(right, labelY + 4, name, 'start') : label(x(dot.low) - 8, labelY + 4, name, 'end');
-  const moved = Math.abs(labelY - y) > 2;
-  const from = fits ? x(dot.high) : x(dot.low);
-  const leader = element('path', { d: `M${at(from)} ${at(y)}L${at(from + (fits ? 6 : -6))} ${at(labelY)}`, class: 'leader' });
-  return fragment(moved ? leader : undefined, whisker(x(dot.low), x(dot.high), y), seriesMarker(x(dot.us), y, KINDS[dot.kind]), text);
+function dotMarkup(dot: Dot, x: (us: number) => number, y: number, name: { readonly x: number; readonly y: number }): Markup {
+  const end = x(dot.high);
+  const isApart = name.x > end + 8 || Math.abs(name.y - y) > 2;
+  const leader = element('path', { d: `M${at(end + 2)} ${at(y)}L${at(name.x - 3)} ${at(name.y)}`, class: 'leader' });
+  return fragment(
+    isApart ? leader : undefined,
+    whisker(x(dot.low), end, y),
+    seriesMarker(x(dot.us), y, KINDS[dot.kind]),
+    label(name.x, name.y + 4, dot.policy, 'start'),
+  );
 }
 
 function kindLegend(y: number): Markup {
@@ -132,7 +150,7 @@ function kindLegend(y: number): Markup {
     ['complete', 'promises P1 to P6'],
     ['partial', 'gives something up'],
   ];
-  let left = LEFT + 90;
+  let left = LEFT + 130;
   return fragment(
     words.map(([kind, text]) => {
       const entry = fragment(seriesMarker(left, y - 4, KINDS[kind]), label(left + 9, y, text, 'start'));

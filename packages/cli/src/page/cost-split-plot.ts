@@ -4,7 +4,7 @@ import { scaleLinear } from 'd3-scale';
 import { AS_RECORDED, COST_PARTS, type CompareGroups, type CompareResult, type CompareRow, type CostPart } from 'dmalab-lab';
 import { atLeast, significantText, UNKNOWN } from '../terminal/format.ts';
 import { at, element, fragment, type Markup } from './markup.ts';
-import { bottomAxis, label, line, PLOT_WIDTH, plotFigure, whisker } from './plot-frame.ts';
+import { bottomAxis, label, line, PLOT_WIDTH, plotFigure, tickText, whisker } from './plot-frame.ts';
 import { fillOf, patternDefinitions, patternLegend } from './plot-style.ts';
 
 const NS_PER_US = 1e3;
@@ -33,7 +33,7 @@ export function costSplitPlot(result: CompareResult, { complete, partial }: Comp
   const most = Math.max(0.001, ...rows.map(({ cost }) => (cost?.perPair.total.high ?? 0) / NS_PER_US));
   const x = scaleLinear([0, most], [LEFT, RIGHT]).nice();
   const bottom = TOP + rows.length * ROW_HEIGHT + 4;
-  const ticks = x.ticks(8).map((us) => ({ at: x(us), text: significantText(us) }));
+  const ticks = x.ticks(8).map((us) => ({ at: x(us), text: tickText(us) }));
   return plotFigure(
     {
       id,

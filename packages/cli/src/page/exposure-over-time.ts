@@ -50,9 +50,10 @@ export function exposureOverTime(result: CompareResult): ExposureOverTime[] {
 export function exposureTimePlot(series: readonly ExposureOverTime[], result: CompareResult): Markup {
   const id = 'exposure-time';
   const policies = [...new Set(series.map(({ policy }) => policy))];
-  const devices = [...new Set(series.map(({ device }) => device))];
+  const all = [...new Set(series.map(({ device }) => device))];
+  const devices = all.filter((device) => series.some((panel) => panel.device === device && hasSomething(panel)));
   const panelWidth = (PLOT_WIDTH - LEFT - GUTTER * policies.length) / policies.length;
-  const top = 52;
+  const top = 66;
   const drawing = devices.map((device, row) => {
     const ofDevice = series.filter((panel) => panel.device === device);
     const peak = Math.max(0, ...ofDevice.map(stackedPeak));
@@ -69,7 +70,7 @@ export function exposureTimePlot(series: readonly ExposureOverTime[], result: Co
     );
   });
   const words = FOREIGN_CLASSES.map(([, text]) => text);
-  const hidden = result.devices.filter(({ chosen }) => chosen).length - devices.length;
+  const hidden = result.devices.filter(({ chosen }) => chosen).length - all.length;
   const more = hidden > 0 ? ` ${counted(hidden, 'more device')}: dmalab compare --by-device.` : '';
   return plotFigure(
     {
@@ -84,8 +85,16 @@ export function exposureTimePlot(series: readonly ExposureOverTime[], result: Co
       policies.map((policy, column) => label(LEFT + column * (panelWidth + GUTTER), 34, policy, 'start', 'label strong')),
       drawing,
     ),
-    `Bytes within reach that are not the device's own, the mean of each bucket of time; one scale per device.${more}`,
+    `Bytes within reach that are not the device's own, the mean of each bucket of time; one scale per device.${quietText(all.filter((device) => !devices.includes(device)))}${more}`,
   );
+}
+
+function hasSomething({ reach, classes }: ExposureOverTime): boolean {
+  return reach === 'all memory' || classes.length > 0;
+}
+
+function quietText(devices: readonly string[]): string {
+  return devices.length === 0 ? '' : ` Nothing of that kind under any of these policies: ${devices.map(shortDevice).join(', ')}.`;
 }
 
 function panelMarkup(id: string, panel: ExposureOverTime, x: number, y: number, width: number, peak: number, durationNs: number): Markup {

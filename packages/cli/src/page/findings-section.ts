@@ -39,7 +39,11 @@ function findingTables(exposure: ExposureFigures): Markup[] {
     element('h3', {}, 'Data of another device within reach'),
     pairs === 0
       ? element('p', {}, 'None in this trace.')
-      : dataTable(DATA_COLUMNS, coLocations.worst.slice(0, FINDINGS_MAX).map(dataRow), moreText(pairs, 'The worst by bytes and time.')),
+      : dataTable(
+          DATA_COLUMNS,
+          coLocations.worst.slice(0, FINDINGS_MAX).map(dataRow),
+          moreText(pairs, 'The worst by bytes and time, devices that share a domain last.'),
+        ),
     element('h3', {}, 'Mapped again while still reachable'),
     reused === 0
       ? element('p', {}, 'None in this trace; memory that was not mapped again is not seen.')
@@ -55,8 +59,9 @@ function dataRow({
   line,
   otherLine,
   throughStale,
+  sameDomain,
 }: ExposureFigures['coLocations']['worst'][number]): TableRow {
-  const how = throughStale ? 'unmapped, still cached' : 'shares a mapped page';
+  const how = (throughStale ? 'unmapped, still cached' : 'on a mapped page') + (sameDomain ? ', shared domain' : '');
   return [shortDevice(device), bytesText(bytes), shortDevice(otherDevice), hex(pageAddress), handle(line), handle(otherLine), how];
 }
 

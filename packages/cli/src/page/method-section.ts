@@ -54,6 +54,15 @@ export function methodSection(result: ReportResult): Markup {
     verifyMarkup(result.verify),
     element('h3', {}, `The cost profile ${result.profile.name}`),
     profileMarkup(result.profile),
+    element('h3', {}, 'The policies'),
+    element(
+      'dl',
+      {},
+      result.compare.rows.map(({ policy, summary, status }) => [
+        element('dt', {}, policy),
+        element('dd', {}, status === null ? summary : `${summary}; ${status}`),
+      ]),
+    ),
     element('h3', {}, 'What is modelled'),
     list(MODELLED),
     element('h3', {}, 'Known gaps'),

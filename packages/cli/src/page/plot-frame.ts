@@ -1,4 +1,5 @@
 /** What all plots of the page have in common: the frame with its title, axes, labels that keep out of each other's way. */
+import { countText } from '../terminal/format.ts';
 import { at, type Content, element, fragment, type Markup } from './markup.ts';
 
 /** Width of a plot in its own units; the page scales it. */
@@ -83,4 +84,9 @@ export function spreadLabels(wanted: readonly number[], top: number, bottom: num
 /** Rough width of a text in a plot, in its units. */
 export function textWidth(text: string): number {
   return text.length * 6.6;
+}
+
+/** A value of an axis: as short as its digits allow. */
+export function tickText(value: number): string {
+  return value < 1 ? String(Number(value.toPrecision(3))) : countText(Number(value.toPrecision(3)));
 }

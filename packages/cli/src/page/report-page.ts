@@ -138,7 +138,7 @@ function policySection({ compare }: ReportResult, groups: CompareGroups, { emula
   const legend = policyLegend(compare, rows).map((line) => line.replace(/ {2,}/g, ' '));
   return element(
     'section',
-    { class: 'core' },
+    {},
     element('h2', {}, 'Policies'),
     dataTable(POLICY_COLUMNS, rows, 'A pair is a map call with the unmap that ends it.'),
     element(
@@ -146,21 +146,13 @@ function policySection({ compare }: ReportResult, groups: CompareGroups, { emula
       { class: 'note' },
       legend.map((line) => element('li', {}, line)),
     ),
-    element(
-      'dl',
-      { class: 'note' },
-      compare.rows.map(({ policy, summary, status }) => [
-        element('dt', {}, policy),
-        element('dd', {}, status === null ? summary : `${summary}; ${status}`),
-      ]),
-    ),
   );
 }
 
 function plotSections(result: ReportResult, groups: CompareGroups, { emulatorTime }: ReportPageOptions): Markup {
   const { compare, breakeven } = result;
   return fragment(
-    plotSection('Where the time goes', costSplitPlot(compare, groups)),
+    plotSection('Where the time goes', costSplitPlot(compare, groups), 'plot second'),
     plotSection('Cost against exposure', costExposurePlot(compare, groups, emulatorTime)),
     plotSection('With more CPUs', throughputPlot(compare) ?? element('p', {}, noSaturateText(compare))),
     result.exposureOverTime.length === 0
@@ -178,8 +170,8 @@ function noSaturateText({ saturation }: CompareResult): string {
   return saturation === null ? 'The saturate load did not run.' : saturateNote(saturation);
 }
 
-function plotSection(title: string, plot: Markup | undefined): Markup | undefined {
-  return plot === undefined ? undefined : element('section', { class: 'core' }, element('h2', {}, title), plot);
+function plotSection(title: string, plot: Markup | undefined, style = 'plot'): Markup | undefined {
+  return plot === undefined ? undefined : element('section', { class: style }, element('h2', {}, title), plot);
 }
 
 function footer(result: ReportResult): Markup {

@@ -12,6 +12,7 @@ export function securityFindings(result: CompareResult): string[] {
   const sentences = [
     allMemory(exposure),
     foreignData(exposure),
+    sharedDomains(exposure),
     neighbours(exposure),
     staleWindows(exposure, result),
     reuses(exposure),
@@ -28,12 +29,20 @@ function allMemory({ devices }: ExposureFigures): string | undefined {
 }
 
 function foreignData({ coLocations }: ExposureFigures): string | undefined {
-  const count = coLocations.pairs.reduce((sum, pair) => sum + pair.count, 0);
+  const separable = coLocations.pairs.filter(({ sameDomain }) => !sameDomain);
+  const count = separable.reduce((sum, pair) => sum + pair.count, 0);
   const [worst] = coLocations.worst;
   if (count === 0 || worst === undefined) return undefined;
   const place = worst.line === null || worst.otherLine === null ? '' : ` (${lineHandle(worst.line)}, ${lineHandle(worst.otherLine)})`;
-  const times = counted(count, 'time');
-  return `As recorded, data of one device lay within reach of another ${times}; the worst: ${shortDevice(worst.device)} could reach ${bytesText(worst.bytes)} of ${shortDevice(worst.otherDevice)}${place}.`;
+  return `As recorded, data of one device lay within reach of another ${counted(count, 'time')}; the worst: ${shortDevice(worst.device)} could reach ${bytesText(worst.bytes)} of ${shortDevice(worst.otherDevice)}${place}.`;
+}
+
+/** Functions of one device often share a domain; what they can do to each other no policy changes. */
+function sharedDomains({ coLocations }: ExposureFigures): string | undefined {
+  const shared = coLocations.pairs.filter(({ sameDomain }) => sameDomain);
+  if (shared.length === 0) return undefined;
+  const names = [...new Set(shared.flatMap(({ device, otherDevice }) => [device, otherDevice]))].sort().map(shortDevice);
+  return `${names.join(', ')} share address spaces with each other and reach each other's data whatever the policy.`;
 }
 
 function neighbours({ devices }: ExposureFigures): string | undefined {

@@ -54,15 +54,20 @@ footer { margin-top: 2.5rem; border-top: 1px solid var(--rule); padding-top: .5r
 @media print {
   :root { ${LIGHT} }
   @page { margin: 14mm 13mm; }
-  body { max-width: none; padding: 0; font-size: 9.5pt; line-height: 1.3; }
-  h2 { margin-top: 1rem; break-after: avoid; }
-  h3, figcaption { break-after: avoid; }
-  figure, tr, .answer { break-inside: avoid; }
+  body { max-width: none; padding: 0; font-size: 8.6pt; line-height: 1.25; }
+  h1 { font-size: 14pt; }
+  h2 { font-size: 11pt; margin: .7rem 0 .3rem; break-after: avoid; }
+  h3 { break-after: avoid; }
+  p, ul { margin: .2rem 0; }
+  dl { gap: 0 .8rem; }
+  .plot, figure, tr, .answer { break-inside: avoid; }
   thead { display: table-header-group; }
   .wide { overflow: visible; }
-  table { font-size: 7.8pt; }
-  th, td { padding: .08rem .35rem; }
-  .core figure { width: 82%; }
-  .sheet { break-before: page; }
+  table { font-size: 7.4pt; }
+  th, td { padding: .05rem .35rem; }
+  .note, figcaption, caption { font-size: 7.4pt; }
+  figure { margin: .2rem 0; }
+  .plot svg { width: 74%; }
+  .second, .sheet { break-before: page; }
 }
 `;

@@ -3,10 +3,10 @@
 import { scaleLog } from 'd3-scale';
 import { line as linePath } from 'd3-shape';
 import type { CompareResult, SaturatedPoint } from 'dmalab-lab';
-import { saturateNote } from '../report/saturate-table.ts';
+import { failureTexts, saturateNote } from '../report/saturate-table.ts';
 import { countText, significantText } from '../terminal/format.ts';
 import { at, element, fragment, type Markup } from './markup.ts';
-import { bottomAxis, label, leftAxis, PLOT_WIDTH, plotFigure, spreadLabels, textWidth } from './plot-frame.ts';
+import { bottomAxis, label, leftAxis, PLOT_WIDTH, plotFigure, spreadLabels, textWidth, tickText } from './plot-frame.ts';
 import { seriesLine, seriesMarker } from './plot-style.ts';
 
 const LEFT = 56;
@@ -70,7 +70,7 @@ export function throughputPlot({ rows, saturation }: CompareResult): Markup | un
         y
           .ticks(5)
           .filter(isRound)
-          .map((value) => ({ at: y(value), text: significantText(value) })),
+          .map((value) => ({ at: y(value), text: tickText(value) })),
         LEFT,
         right,
         12,
@@ -78,7 +78,7 @@ export function throughputPlot({ rows, saturation }: CompareResult): Markup | un
       ),
       lines,
     ),
-    `${saturateNote(saturation)}.`,
+    [`${saturateNote(saturation)}.`, ...failureTexts(rows).map((text) => ` ${text}.`)].join(''),
   );
 }
 

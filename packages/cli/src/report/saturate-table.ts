@@ -31,7 +31,7 @@ export function saturateTableLines(result: CompareResult, columns: number): stri
     { across: '-- of it waiting for the invalidation queue --' },
     ...cellsOf(queueWaitText),
   ];
-  return [...tableLines(tableColumns, table, columns), ...note, ...failureLines(result, columns)];
+  return [...tableLines(tableColumns, table, columns), ...note, ...failureTexts(rows).flatMap((text) => labelled('F', text, columns))];
 }
 
 /** What ran, in one sentence. */
@@ -56,12 +56,12 @@ function pointCell(point: SaturatedPoint | undefined, cell: (point: SaturatedPoi
   return point === undefined ? NOT_APPLICABLE : cell(point);
 }
 
-/** Maps that found no slots: their row shows what the others cost. */
-function failureLines({ rows }: CompareResult, columns: number): string[] {
+/** Rows in which maps failed for want of slots: their times are those of the maps that worked. */
+export function failureTexts(rows: CompareResult['rows']): string[] {
   return rows.flatMap(({ policy, saturation }) => {
     const failed = (saturation ?? []).filter(({ failures }) => failures > 0);
     if (failed.length === 0) return [];
     const texts = failed.map(({ cpus, failures, measured }) => `${shareText(failures, failures + measured.pairs)} at ${cpus}`);
-    return labelled('failed', `${policy}: F, maps that failed, by CPUs: ${texts.join(', ')}`, columns);
+    return `${policy}: maps that failed, by CPUs: ${texts.join(', ')}`;
   });
 }

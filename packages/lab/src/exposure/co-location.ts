@@ -11,6 +11,8 @@ export interface CoLocation {
   /** Index of the device that reaches, and of the one whose data it is. */
   readonly device: number;
   readonly otherDevice: number;
+  /** The two share a domain: no policy separates them. */
+  readonly sameDomain: boolean;
   /** Call that mapped the page for the device or, when only a cleared entry reaches it, unmapped it. */
   readonly line: number;
   /** Call that mapped the data. */
@@ -35,11 +37,12 @@ export interface CoLocatedPair {
 
 /**
  * Which device reaches whose data, page by page and mapping by mapping: all summed up by pair of devices, and the worst
- * ones kept, by byte-seconds, then bytes, then age.
+ * ones kept: those between devices that policies can separate first, then by byte-seconds, bytes and age.
  */
 export class CoLocations {
   readonly worst: CoLocation[] = [];
   private readonly devices: number;
+  private readonly domains: readonly number[];
   private readonly kept: number;
   // By open co-location.
   private claim: Float64Array<ArrayBuffer> = new Float64Array(FIRST_ROWS);
@@ -67,9 +70,14 @@ export class CoLocations {
   /** Scratch: bytes of a page that are the device's own. */
   private readonly own: Uint8Array = new Uint8Array(PAGE_SIZE);
 
-  /** @param kept  most co-locations in `worst` */
-  constructor(devices: number, kept: number) {
+  /**
+   * @param domains  domain by device, -1 for none
+   * @param kept     most co-locations in `worst`
+   */
+  constructor(domains: readonly number[], kept: number) {
+    const devices = domains.length;
     this.devices = devices;
+    this.domains = domains;
     this.kept = kept;
     const pairs = devices * devices;
     this.pairCount = new Float64Array(pairs);
@@ -199,6 +207,7 @@ export class CoLocations {
     const ended: CoLocation = {
       device: this.device[row],
       otherDevice: this.otherDevice[row],
+      sameDomain: this.domains[this.device[row]] === this.domains[this.otherDevice[row]],
       line: this.line[row],
       otherLine: this.otherLine[row],
       throughStale: this.stale[row] === 1,
@@ -238,6 +247,7 @@ export class CoLocations {
 
 /** Ties keep the order in which they ended. */
 function isWorse(a: CoLocation, b: CoLocation): boolean {
+  if (a.sameDomain !== b.sameDomain) return b.sameDomain;
   if (a.byteNanoseconds !== b.byteNanoseconds) return a.byteNanoseconds > b.byteNanoseconds;
   if (a.bytes !== b.bytes) return a.bytes > b.bytes;
   return a.sinceNs < b.sinceNs;
