@@ -11,8 +11,6 @@ export interface CoLocation {
   /** Index of the device that reaches, and of the one whose data it is. */
   readonly device: number;
   readonly otherDevice: number;
-  /** The two share a domain: no policy separates them. */
-  readonly sameDomain: boolean;
   /** Call that mapped the page for the device or, when only a cleared entry reaches it, unmapped it. */
   readonly line: number;
   /** Call that mapped the data. */
@@ -37,7 +35,7 @@ export interface CoLocatedPair {
 
 /**
  * Which device reaches whose data, page by page and mapping by mapping: all summed up by pair of devices, and the worst
- * ones kept: those between devices that policies can separate first, then by byte-seconds, bytes and age.
+ * ones kept, by byte-seconds, then bytes, then age.
  */
 export class CoLocations {
   readonly worst: CoLocation[] = [];
@@ -71,7 +69,7 @@ export class CoLocations {
   private readonly own: Uint8Array = new Uint8Array(PAGE_SIZE);
 
   /**
-   * @param domains  domain by device, -1 for none
+   * @param domains  domain of each device, -1 for none: devices of one domain cannot be told apart and are not kept
    * @param kept     most co-locations in `worst`
    */
   constructor(domains: readonly number[], kept: number) {
@@ -203,11 +201,12 @@ export class CoLocations {
   }
 
   private keep(row: number, pageAddress: number, timeNs: number): void {
-    const { worst } = this;
+    const { worst, domains } = this;
+    const domain = domains[this.device[row]];
+    if (domain !== -1 && domain === domains[this.otherDevice[row]]) return;
     const ended: CoLocation = {
       device: this.device[row],
       otherDevice: this.otherDevice[row],
-      sameDomain: this.domains[this.device[row]] === this.domains[this.otherDevice[row]],
       line: this.line[row],
       otherLine: this.otherLine[row],
       throughStale: this.stale[row] === 1,
@@ -247,7 +246,6 @@ export class CoLocations {
 
 /** Ties keep the order in which they ended. */
 function isWorse(a: CoLocation, b: CoLocation): boolean {
-  if (a.sameDomain !== b.sameDomain) return b.sameDomain;
   if (a.byteNanoseconds !== b.byteNanoseconds) return a.byteNanoseconds > b.byteNanoseconds;
   if (a.bytes !== b.bytes) return a.bytes > b.bytes;
   return a.sinceNs < b.sinceNs;

@@ -13,7 +13,7 @@ export interface ExposureFigures {
   /** Which device reached whose data. */
   readonly coLocations: {
     readonly pairs: readonly ExposedPair[];
-    /** The worst ones by byte-seconds, those between devices of different domains first; `pairs` counts all. */
+    /** The worst ones by byte-seconds; `pairs` counts all. */
     readonly worst: readonly ExposedData[];
   };
   /** The first mappings made under stale entries; the devices' `reuse` counts all. */
@@ -104,8 +104,6 @@ export interface ExposedPair {
 export interface ExposedData {
   readonly device: string;
   readonly otherDevice: string;
-  /** The two share a domain: no policy separates them. */
-  readonly sameDomain: boolean;
   /** Lines of the trace that mapped the page, or unmapped it where only a stale entry reaches it, and that mapped the data. */
   readonly line: number | null;
   readonly otherLine: number | null;

@@ -99,7 +99,6 @@ describe('two buffers of 2 KiB of different devices on one page, held for a seco
       otherDevice: 'nic',
       line: 2,
       otherLine: 1,
-      sameDomain: false,
       throughStale: false,
       pageAddress: PAGE,
       bytes: 2048,
