@@ -9,7 +9,9 @@ import { parseLineHandle, secondsText } from './terminal/format.ts';
 import type { Terminal } from './terminal/terminal.ts';
 import { wrapped } from './terminal/wrap.ts';
 import { usageError } from './usage.ts';
+import { type AttackVerbOptions, attack } from './verbs/attack.ts';
 import { type BreakevenOptions, breakevenVerb } from './verbs/breakeven.ts';
+import { type CheckVerbOptions, check } from './verbs/check.ts';
 import { type CompareOptions, compare, LOADS } from './verbs/compare.ts';
 import { type ExplainOptions, explain } from './verbs/explain.ts';
 import { listProfiles, type ProfileOptions, showProfile } from './verbs/profile.ts';
@@ -73,13 +75,15 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .option('--device <list>', 'devices that get the policies: untrusted, all, or addresses like 01:00.0,02:00.0', 'all')
     .option(
       '--policy <list>',
-      `policies to compare, of ${policies.map(({ name }) => name).join(',')}, or files of your own (default: all of these)`,
+      `policies to compare, of ${policies.map(({ name }) => name).join(', ')}, or files of your own (default: all of these)`,
     )
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
     .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
     .addOption(new Option('--load <load>', 'calls come as recorded, or also back to back on many CPUs').choices(LOADS).default('replay'))
     .option('--cpus <list>', 'numbers of CPUs for --load saturate (default: 1,2,4,8,16,32,64)')
     .addOption(new Option('--sort <key>', 'order of the rows in their group').choices(sortKeys).default('cost'))
+    .option('--cost', 'where the CPU time of a pair goes')
+    .option('--exposure', 'what the devices can read and write, by class of byte, and the worst findings')
     .option('--counts', 'what each policy did, in a table of counts')
     .option('--emulator-time', 'show times of recordings made on an emulator')
     .option('--by-device', 'a row for each device under each policy')
@@ -180,8 +184,8 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .option('--aligned', 'buffers that begin and end on a page boundary')
     .option('--start-aligned', 'buffers that begin on a page boundary')
     .option('--from-device', 'the device writes, so that copies are made at unmap')
-    .option('--min-align-mask <mask>', 'low address bits that the device wants kept: 4095 for NVMe', Number)
-    .option('--cpus <count>', 'also with so many CPUs that share the invalidation queue and the pool', Number)
+    .option('--min-align-mask <mask>', 'low address bits that the device wants kept: 4095 for NVMe', readCount)
+    .option('--cpus <count>', 'also with so many CPUs that share the invalidation queue and the pool', readCount)
     .option('--json', 'one documented object instead of text')
     .addHelpText(
       'after',
@@ -210,6 +214,37 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .argument('<PROFILE>', 'a name from the list, or a file: a path, or a name that ends in .json')
     .option('--json', 'the profile as a file has it, sources included')
     .action((nameOrFile: string, options: ProfileOptions) => done(showProfile(nameOrFile, options, terminal)));
+  prepared(program.command('attack'), terminal)
+    .summary('play known attacks by DMA under each policy')
+    .description('Plays known attacks as scripts on a modelled machine, and counts the bytes of others that the device reads or changes.')
+    .usage('[options] [NAME]')
+    .argument('[NAME]', 'one attack, by name or number: stale-read, A8; default: all of them in one table')
+    .option('--policy <list>', `policies separated by commas, of ${policies.map(({ name }) => name).join(', ')} (default: all)`)
+    .option('--kernel <rules>', 'kernel rules: 6.1 or 6.12', '6.12')
+    .option('--json', 'one documented object instead of text')
+    .addHelpText(
+      'after',
+      examples(['dmalab attack', 'dmalab attack stale-read --policy lazy,bounce-deferred', 'dmalab attack --kernel 6.1']),
+    )
+    .action((name: string | undefined, options: AttackVerbOptions) => done(attack(name, options, terminal)));
+  prepared(program.command('check'), terminal)
+    .summary('visit all states of small machines and look for broken properties')
+    .description(
+      'Explores every interleaving of CPUs, devices, invalidations and timers on small machines, with the engine that replays traces, and shows the fewest steps that break a property. Exit 1 only when a promised property breaks.',
+    )
+    .usage('[options] [POLICY] [PROPERTY]')
+    .argument('[POLICY]', `policies separated by commas, of ${policies.map(({ name }) => name).join(', ')}, or all`)
+    .argument('[PROPERTY]', 'properties separated by commas, P1 to P6, or all')
+    .option('--policy <list>', 'the same as POLICY')
+    .option('--property <list>', 'the same as PROPERTY')
+    .option('--kernel <rules>', 'kernel rules: 6.1 or 6.12 (default: 6.12)')
+    .option('--bound <bound>', 'how far: quick, standard, or depth=N,states=N on the standard machines (default: quick)')
+    .option('--replay <file>', 'go through a counterexample again, as --json printed it')
+    .option('--json', 'one documented object instead of text')
+    .addHelpText('after', examples(['dmalab check', 'dmalab check bounce-lazy-unsafe P3', 'dmalab check all P3 --bound standard']))
+    .action(async (policy: string | undefined, property: string | undefined, options: CheckVerbOptions) =>
+      done(await check(policy, property, options, terminal, interruption)),
+    );
   return program;
 }
 
@@ -311,6 +346,11 @@ function readLine(text: string): number {
   if (line === undefined)
     throw usageError('USE006', 'This is no line of a trace.', text, 'a line number like L41,207 or 41207', 'take one that verify printed');
   return line;
+}
+
+function readCount(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw usageError('USE007', 'This is no whole number.', text, 'digits alone', 'write it like 16 or 4095');
 }
 
 function examples(lines: readonly string[]): string {

@@ -1,9 +1,17 @@
+export * from './attack/attack-result.ts';
+export { type AttackOptions, runAttacks } from './attack/run-attack.ts';
 export * from './breakeven/breakeven.ts';
-export type { BreakevenOptions } from './breakeven/breakeven-options.ts';
+export { type BreakevenOptions, DEFAULT_POLICIES } from './breakeven/breakeven-options.ts';
 export * from './breakeven/breakeven-result.ts';
 export { BUFFER_ALIGNMENTS, type BufferAlignment } from './breakeven/buffer-alignment.ts';
 export type { Cheaper, SizeLimits } from './breakeven/size-limits.ts';
 export { TraceSizeReader, type TraceSizes } from './breakeven/trace-sizes.ts';
+export * from './check/check.ts';
+export * from './check/check-options.ts';
+export * from './check/check-result.ts';
+export * from './check/counterexample.ts';
+export * from './check/counterexample-file.ts';
+export * from './check/refuted-properties.ts';
 export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';

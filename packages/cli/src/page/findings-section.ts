@@ -33,17 +33,14 @@ export function findingsSection(result: CompareResult): Markup {
 
 function findingTables(exposure: ExposureFigures): Markup[] {
   const { coLocations, reuses, devices } = exposure;
-  const pairs = coLocations.pairs.reduce((sum, { count }) => sum + count, 0);
+  // Devices that share a domain reach each other's data whatever the policy; those are not listed.
+  const pairs = coLocations.pairs.reduce((sum, { count, sameDomain }) => sum + (sameDomain ? 0 : count), 0);
   const reused = devices.reduce((sum, { reuse }) => sum + (reuse.sameDevice.value ?? 0) + (reuse.otherDevice.value ?? 0), 0);
   return [
     element('h3', {}, 'Data of another device within reach'),
     pairs === 0
       ? element('p', {}, 'None in this trace.')
-      : dataTable(
-          DATA_COLUMNS,
-          coLocations.worst.slice(0, FINDINGS_MAX).map(dataRow),
-          moreText(pairs, 'The worst by bytes and time, devices that share a domain last.'),
-        ),
+      : dataTable(DATA_COLUMNS, coLocations.worst.slice(0, FINDINGS_MAX).map(dataRow), moreText(pairs, 'The worst by bytes and time.')),
     element('h3', {}, 'Mapped again while still reachable'),
     reused === 0
       ? element('p', {}, 'None in this trace; memory that was not mapped again is not seen.')
@@ -59,9 +56,8 @@ function dataRow({
   line,
   otherLine,
   throughStale,
-  sameDomain,
 }: ExposureFigures['coLocations']['worst'][number]): TableRow {
-  const how = (throughStale ? 'unmapped, still cached' : 'on a mapped page') + (sameDomain ? ', shared domain' : '');
+  const how = throughStale ? 'unmapped, still cached' : 'on a mapped page';
   return [shortDevice(device), bytesText(bytes), shortDevice(otherDevice), hex(pageAddress), handle(line), handle(otherLine), how];
 }
 

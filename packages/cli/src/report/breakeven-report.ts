@@ -47,12 +47,20 @@ export function breakevenLines(result: BreakevenResult, profile: CostProfile, qu
   // Without a trace the profile is what the figures stand on; with one, the data line goes first and the answer stays near the top.
   head.push(...labelled('PROFILE', profileText(result, profile), columns, LABEL_COLUMNS), ...breakevenAnswer(result, columns));
   const sections = [head, [...rowTableLines(result, columns), ...traceNoteLines(result, columns)], limitTableLines(result, columns)];
-  const others = result.summary.length > 0 ? result.summary : result.comparisons.slice(1);
-  sections.push(others.flatMap((comparison) => labelled('also', limitsSentence(comparison), columns)));
+  sections.push(otherComparisons(result).flatMap((comparison) => labelled('also', pairSentence(comparison), columns)));
   if (trace !== null && question.byDevice === true) sections.push(deviceTableLines(result, trace, columns));
   if (contention !== null) sections.push(contentionLines(result, contention, columns));
   const next = labelled('next', nextText(result, question), columns);
   return sectionLines([...sections, [...next, ...(contention === null ? wrapped(CONTENTION_HINT, columns, 0) : [])]]);
+}
+
+/** All but the one that the answer is about. */
+function otherComparisons({ comparisons: [own, ...others], summary }: BreakevenResult): readonly BreakevenComparison[] {
+  return [...others, ...summary.filter(({ first, second }) => first !== own?.first || second !== own.second)];
+}
+
+function pairSentence(comparison: BreakevenComparison): string {
+  return `${comparison.first} or ${comparison.second}: ${limitsSentence(comparison)}`;
 }
 
 /** One line for each profile. */
@@ -60,18 +68,17 @@ export function allProfilesLines(results: readonly BreakevenResult[], columns: n
   const [{ comparisons, buffers }] = results as [BreakevenResult];
   const [{ first, second }] = comparisons as [BreakevenComparison];
   const rows = results.map(({ profile, comparisons: [comparison] }): TableRow => {
-    const middles = comparison!.byCacheState.map(({ limits }) => crossingCell(limits, comparison!));
-    const [hot, own, cold] = middles.length === 3 ? middles : [middles[0]!, UNKNOWN, middles[1]!];
-    return [profile, ...limitCells(comparison!, comparison!.limits), hot!, own!, cold!];
+    const fixed = comparison!.byCacheState.filter(({ state }) => state !== 'profile');
+    const [hot, cold] = fixed.map(({ limits }) => crossingCell(limits, comparison!));
+    return [profile, ...limitCells(comparison!, comparison!.limits), hot!, cold!];
   });
   const table = tableLines(
     [
       { title: ['profile'], align: 'left', dropOrder: 0 },
       { title: ['for all constants', 'up to'], align: 'left', dropOrder: 0 },
-      { title: ['crossing in', 'the middle'], align: 'left', dropOrder: 0 },
+      { title: ['crossing,', 'stated'], align: 'left', dropOrder: 0 },
       { title: ['for all constants', 'from'], align: 'left', dropOrder: 0 },
       { title: ['crossing', 'hot'], align: 'left', dropOrder: 1 },
-      { title: ['crossing', 'profile'], align: 'left', dropOrder: 3 },
       { title: ['crossing', 'cold'], align: 'left', dropOrder: 2 },
     ],
     rows,
@@ -81,25 +88,25 @@ export function allProfilesLines(results: readonly BreakevenResult[], columns: n
   return [...wrapped(head, columns, 0), '', ...table];
 }
 
-function profileText({ buffers, contention }: BreakevenResult, profile: CostProfile): string {
+function profileText({ buffers }: BreakevenResult, profile: CostProfile): string {
   const { pageInvalidation } = profile.constants;
   const invalidation =
     pageInvalidation.value === null
       ? 'no invalidation latency'
-      : `invalidation ${rangeText(pageInvalidation.low, pageInvalidation.value, pageInvalidation.high)} us`;
-  const cpus = contention === null ? '1 CPU' : counted(contention.cpus, 'CPU');
-  return `${profile.name}: ${invalidation}, ${copyText(profile)}, ${cpus}, ${buffers.alignment}, ${directionText(buffers.direction)}`;
+      : `invalidation ${rangeText(pageInvalidation.low, pageInvalidation.value, pageInvalidation.high)}`;
+  const direction = buffers.direction === Direction.FROM_DEVICE ? ', device writes' : '';
+  return `${profile.name}: ${invalidation}, ${copyText(profile)}, 1 CPU, ${buffers.alignment}${direction}`;
 }
 
 function copyText({ copy, constants: { copyState } }: CostProfile): string {
   const knot = copy.knots.find(({ bytes }) => bytes === NAMED_COPY_BYTES);
   if (knot === undefined || copyState.value === null) return 'no copy speed';
   const at = (state: number): number => knot.hot + state * (knot.cold - knot.hot);
-  return `copy of 4 KiB ${rangeText(at(copyState.low), at(copyState.value), at(copyState.high))} us`;
+  return `4 KiB copy ${rangeText(at(copyState.low), at(copyState.value), at(copyState.high))}`;
 }
 
 function rangeText(low: number, value: number, high: number): string {
-  return `${usText(value)} (${usText(low)}-${usText(high)})`;
+  return `${usText(value)} us (${usText(low)}-${usText(high)})`;
 }
 
 function directionText(direction: Direction): string {
@@ -187,7 +194,7 @@ function traceNoteLines({ trace, buffers }: BreakevenResult, columns: number): s
   const left = mix.tooLong.ranges === 0 ? '' : `; ${countText(mix.tooLong.ranges)} too long for slots left out`;
   return [
     ...labelled('trace', `of ${counted(all.ranges, 'streaming range')}, ${bytesText(all.bytes)}: ${shares.join(', ')}`, columns),
-    ...labelled('mix', `all ranges as pairs of one CPU: ${totals}; ${decided}${left}`, columns),
+    ...labelled('mix', `each range as a pair of its own (compare replays lists as they were): ${totals}; ${decided}${left}`, columns),
   ];
 }
 
@@ -206,7 +213,7 @@ function limitTableLines({ comparisons }: BreakevenResult, columns: number): str
     [
       { title: [`${letterOf('first')} ${first}, ${letterOf('second')} ${second}`], align: 'left', dropOrder: 0 },
       { title: ['cheaper up to'], align: 'left', dropOrder: 0 },
-      { title: ['crossing in the middle'], align: 'left', dropOrder: 0 },
+      { title: ['crossing, stated constants'], align: 'left', dropOrder: 0 },
       { title: ['cheaper from'], align: 'left', dropOrder: 0 },
     ],
     rows,

@@ -28,11 +28,11 @@ export function limitsSentence({ first, second, limits, missing }: BreakevenComp
   if (below === to && atFrom === 'equal') return `${first} and ${second} cost the same at every size, within 1 %.`;
   if (below === to)
     return `${name(atFrom)} is cheaper than ${name(atFrom === 'first' ? 'second' : 'first')} at every size to ${bytesText(to)}.`;
-  const middle = crossing === null ? 'no crossing' : `crossing at ${crossingText(crossing)}`;
-  const open = `it depends on the constants (${middle} in the middle of the ranges)`;
+  const middle = crossing === null ? 'no crossing' : `${crossingText(crossing)} at the stated constants`;
+  const open = `it depends (${middle})`;
   const low = below === null ? '' : `up to ${bytesText(below)} ${verdict(atFrom, name)}`;
   const high = above === null ? '' : `from ${bytesText(above)} on ${verdict(atTo, name)}`;
-  if (low !== '' && high !== '') return `${sentence(low)}, ${high}; between them ${open}.`;
+  if (low !== '' && high !== '') return `${sentence(low)}, ${high.replace(/ is cheaper$/, '')}; between them ${open}.`;
   if (low !== '') return `${sentence(low)}; beyond ${open}.`;
   if (high !== '') return `${sentence(high)}; below ${open}.`;
   return `Between ${first} and ${second} ${open}, from ${bytesText(from)} to ${bytesText(to)}.`;

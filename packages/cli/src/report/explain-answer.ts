@@ -2,7 +2,7 @@
 import { type ExplainedPage, type ExplainResult, type ExplainVerdict, faultReasonText, type MappingLife } from 'dmalab-lab';
 import { counted, countText, durationText, mappingHandle } from '../terminal/format.ts';
 import { labelled } from '../terminal/wrap.ts';
-import { addressText, deviceText, mappingText, momentText, pageDevice, sizeText } from './explain-words.ts';
+import { addressText, deviceText, mappingText, momentText, pageDevice, permits, sizeText } from './explain-words.ts';
 import { shortDevice } from './trace-lines.ts';
 
 const LABEL_COLUMNS = 8;
@@ -71,7 +71,7 @@ function faultAnswer(page: ExplainedPage, result: ExplainResult, timeBaseSeconds
     case 'after-unmap':
       return `${access} ${sinceUnmap(page, life!)} the driver unmapped it (${mappingText(life!)}). The IOTLB had been invalidated${modelled(life!)}: the IOMMU refused, ${harmless(page)}. Use after unmap in driver or device.`;
     case 'stale':
-      return `${access} ${sinceUnmap(page, life!)} the driver unmapped it (${mappingText(life!)}), ${beforeInvalidation(page, life!)}. This access was refused; others in that window may have landed. Use after unmap in driver or device.`;
+      return `${access} ${sinceUnmap(page, life!)} the driver unmapped it (${mappingText(life!)}), ${beforeInvalidation(page, life!)}. ${permits(page, life!) === false ? 'This access was refused, as it would have been while mapped.' : 'This access was refused; others in that window may have landed.'} Use after unmap in driver or device.`;
     case 'wrong-direction':
       return `${access}, which is mapped for ${page.fault?.isWrite === true ? 'reading' : 'writing'} only (${mappingText(life!)}). The IOMMU refused, ${harmless(page)}. Wrong direction in driver or device.`;
     case 'mapped':

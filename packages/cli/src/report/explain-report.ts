@@ -5,7 +5,7 @@ import { counted, countText, durationText, lineHandle, mappingHandle, NOT_APPLIC
 import { type TableColumn, tableLines } from '../terminal/table.ts';
 import { labelled, wrapped } from '../terminal/wrap.ts';
 import { gapText, pageAnswer } from './explain-answer.ts';
-import { addressText, mappingText, momentText, sizeText } from './explain-words.ts';
+import { addressText, mappingText, momentText, permits, sizeText } from './explain-words.ts';
 import { lifeTableLines } from './life-rows.ts';
 import { shortDevice } from './trace-lines.ts';
 
@@ -92,7 +92,7 @@ function otherLivesLines(page: ExplainedPage, { timeBaseSeconds, all, columns }:
   const hidden = lives.length - shown.length;
   const place = hidden === 0 ? '' : ` ${countText(from + 1)} to ${countText(from + shown.length)} of ${countText(lives.length)}`;
   return [
-    `all mappings of page ${addressText(page.page ?? 0)}${place}; > is the one above, invalidated counts from the unmap`,
+    `mappings of page ${addressText(page.page ?? 0)}${place}; > is the one above; invalidated: time after unmap`,
     ...tableLines(LIFE_COLUMNS, rows, columns),
     ...(hidden === 0 ? [] : [`(${countText(hidden)} more: --all)`]),
   ];
@@ -124,6 +124,8 @@ function noteLines(page: ExplainedPage, result: ExplainResult, context: ExplainR
   if (page.fault !== null) {
     lines.push(...note('not the cause', life === undefined ? [] : notTheCause(page, life)));
     if (page.verdict === 'mapped') lines.push(...note('may be', otherCauses(page, life!, timeBaseSeconds)));
+    if (life !== undefined && permits(page, life) === false && page.verdict !== 'wrong-direction')
+      lines.push(...note('also', [`not for this access even while mapped (${life.direction})`]));
     lines.push(...note('in lazy mode', lazyText(page, life, timeBaseSeconds)));
   }
   if (life?.translated === false)
@@ -145,16 +147,10 @@ function notTheCause(page: ExplainedPage, life: MappingLife): string[] {
   if (life.reuses.length === 0) parts.push('its memory was not mapped again before the invalidation');
   if (unmap !== undefined && unmap.unmappedBytes === undefined && unmap.bytes !== undefined)
     parts.push(`whole range unmapped (${sizeText(unmap.bytes)})`);
-  if (page.fault?.isWrite !== null && permits(page, life))
+  if (page.fault?.isWrite !== null && permits(page, life) === true)
     parts.push(`permission (was ${page.fault?.isWrite === true ? 'writable' : 'readable'})`);
   if (!page.elsewhere.some(({ live }) => live !== null)) parts.push('no other device had the page mapped');
   return parts;
-}
-
-function permits({ fault, writeOnlyReadable }: ExplainedPage, { direction, kind }: MappingLife): boolean {
-  if (kind === 'coherent') return true;
-  if (direction === null) return false;
-  return fault?.isWrite === true ? direction !== 'TO_DEVICE' : direction !== 'FROM_DEVICE' || writeOnlyReadable;
 }
 
 /** A fault on a page that was mapped: what else prints the same line. */
@@ -180,14 +176,19 @@ function otherCauses(page: ExplainedPage, life: MappingLife, timeBaseSeconds: nu
 }
 
 /** What the other mode of invalidation would have meant for this access. */
-function lazyText({ verdict, timeNs, fault }: ExplainedPage, life: MappingLife | undefined, timeBaseSeconds: number): string[] {
+function lazyText(
+  { verdict, timeNs, fault, writeOnlyReadable }: ExplainedPage,
+  life: MappingLife | undefined,
+  timeBaseSeconds: number,
+): string[] {
   if (
     verdict !== 'after-unmap' ||
     life === undefined ||
     life.lazy ||
     life.lazyDueNs === null ||
     timeNs === null ||
-    timeNs >= life.lazyDueNs
+    timeNs >= life.lazyDueNs ||
+    permits({ fault, writeOnlyReadable }, life) === false
   )
     return [];
   return [

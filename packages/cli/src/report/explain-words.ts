@@ -46,3 +46,13 @@ export function whoText({ task, pid, cpu, level }: LifeEvent): string {
 export function momentText(timeNs: number | null, timeBaseSeconds: number): string {
   return timeNs === null ? NOT_APPLICABLE : timeText(timeNs, timeBaseSeconds);
 }
+
+/** Whether the entries of a mapping let the access pass while it is mapped; undefined where no line tells. */
+export function permits(
+  { fault, writeOnlyReadable }: Pick<ExplainedPage, 'fault' | 'writeOnlyReadable'>,
+  life: MappingLife,
+): boolean | undefined {
+  if (life.kind === 'coherent') return true;
+  if (life.direction === null || fault === null || fault.isWrite === null) return undefined;
+  return fault.isWrite ? life.direction !== 'TO_DEVICE' : life.direction !== 'FROM_DEVICE' || writeOnlyReadable;
+}

@@ -1,5 +1,13 @@
 /** The main table of `compare`: what each policy costs beside what it leaves reachable, in two groups. */
-import { AS_RECORDED, type CompareGroups, type CompareResult, type CompareRow, givenUp, type PairedDifference } from 'dmalab-lab';
+import {
+  AS_RECORDED,
+  type CompareGroups,
+  type CompareResult,
+  type CompareRow,
+  givenUp,
+  type PairedDifference,
+  REFUTED_WITHIN,
+} from 'dmalab-lab';
 import { atLeast, bytesText, countText, NOT_APPLICABLE, significantText, UNKNOWN } from '../terminal/format.ts';
 import { type TableColumn, type TableRow, tableLines } from '../terminal/table.ts';
 import { wrapped } from '../terminal/wrap.ts';
@@ -20,7 +28,8 @@ export const POLICY_COLUMNS: readonly TableColumn[] = [
 const NS_PER_US = 1e3;
 const NS_PER_MS = 1e6;
 /** Own retired slots stay reachable: harmless, but not hidden. */
-const OWN_MARK = ' o';
+const OWN_MARK = 'o';
+const OWN_CELL = /^o[\d.]+ [mu]s/;
 const ALL_MEMORY = 'all mem';
 
 /** How rows are put in order inside their group. */
@@ -44,11 +53,11 @@ export function policyTableLines(result: CompareResult, groups: CompareGroups, o
 export function policyTableRows(result: CompareResult, groups: CompareGroups, options: PolicyTableOptions): TableRow[] {
   const recorded = result.rows.find(({ policy }) => policy === AS_RECORDED);
   const cells = (row: CompareRow): string[] => rowCells(row, result, options);
-  const basis = ['basis', 'model', 'model', 'model', 'replay', 'replay', 'replay', 'model', 'replay', 'promise'];
+  const basis = ['basis', 'model', 'model', 'model', 'replay', 'replay', 'replay', 'model', 'replay', 'checker'];
   const rows: TableRow[] = [basis];
   if (recorded !== undefined) rows.push(cells(recorded));
   for (const [title, group] of [
-    ['-- promise P1 to P6 --', groups.complete],
+    [`-- P1 to P6 hold in the checker (${REFUTED_WITHIN}) --`, groups.complete],
     ['-- give something up --', groups.partial],
   ] as const) {
     if (group.length > 0) rows.push({ across: title }, ...sorted(group, options.sort).map(cells));
@@ -137,11 +146,11 @@ function staleCell(row: CompareRow, result: CompareResult, emulatorTime: boolean
   if (longest > 0) {
     const recorded = row.policy === AS_RECORDED && result.recording.flushMoments === 'recorded';
     if (recorded && result.recording.emulated && !emulatorTime) return UNKNOWN;
-    return `${significantText(longest / NS_PER_MS)} ms${recorded ? ' R' : mark}`;
+    return `${mark}${significantText(longest / NS_PER_MS)} ms${recorded ? 'R' : ''}`;
   }
-  if (sum(({ other }) => other.windowsInsideCall.value) === 0) return mark === '' ? NOT_APPLICABLE : `0 us${mark}`;
+  if (sum(({ other }) => other.windowsInsideCall.value) === 0) return mark === '' ? NOT_APPLICABLE : `${mark}0 us`;
   const latency = result.invalidationNs;
-  return latency === null ? UNKNOWN : `${significantText(latency / NS_PER_US)} us${mark}`;
+  return latency === null ? UNKNOWN : `${mark}${significantText(latency / NS_PER_US)} us`;
 }
 
 function reuseCell({ exposure }: CompareRow): string {
@@ -196,9 +205,9 @@ export function policyLegend(result: CompareResult, rows: readonly TableRow[]): 
     ...result.rows.flatMap(({ exposure }) => exposure?.devices.map(({ stale }) => stale.ownSlots.longest.value ?? 0) ?? []),
   );
   const lines = ['foreign = peak bytes of neighbours and of other devices within reach'];
-  if (has((cell) => cell.endsWith(OWN_MARK))) lines[0] += `; o = own retired slots stay up to ${significantText(own / NS_PER_MS)} ms`;
+  if (has((cell) => OWN_CELL.test(cell))) lines[0] += `; o = own retired slots stay up to ${significantText(own / NS_PER_MS)} ms`;
   lines.push('vs rec  = same constants in both rows; = within 1 %, ~ the sign changes inside their ranges');
-  if (has((cell) => cell.endsWith(' us') || cell.endsWith(`us${OWN_MARK}`)))
+  if (has((cell) => cell.endsWith(' us')))
     lines.push('stale   = of us: one invalidation of the profile, since a replayed call takes no time');
   if (has((cell) => cell === UNKNOWN)) lines.push('?       = emulator time means nothing (--emulator-time), or a constant is missing');
   lines.push('reuse   = later mappings inside a stale window; memory that is not mapped again is not seen');

@@ -1,6 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { atLeast, bytesText, counted, countText, lineHandle, parseLineHandle, secondsText, shareText, significantText } from './format.ts';
+import {
+  atLeast,
+  bytesText,
+  counted,
+  countText,
+  durationText,
+  lineHandle,
+  mappingHandle,
+  parseLineHandle,
+  secondsText,
+  shareText,
+  significantText,
+} from './format.ts';
 
 const SETTINGS = { seed: 20190422, numRuns: 2000 };
 const NEVER = /NaN|undefined|Infinity|null|e\+|e-|^$/;
@@ -138,4 +150,21 @@ describe('signs', () => {
     expect(secondsText(2.14)).toBe('2.1 s');
     expect(secondsText(61.7)).toBe('62 s');
   });
+});
+
+describe('durationText', () => {
+  it.each([
+    [0, '0 us'],
+    [3, '3 ns'],
+    [3000, '3 us'],
+    [999_400, '999 us'],
+    [999_600, '1.00 ms'],
+    [6_081_000, '6.08 ms'],
+    [323e9, '323 s'],
+    [Number.NaN, '?'],
+  ])('%d ns is %s', (ns, text) => expect(durationText(ns)).toBe(text));
+});
+
+describe('mappingHandle', () => {
+  it('has a number, or a question mark', () => expect([mappingHandle(1207), mappingHandle(0)]).toEqual(['m-1207', '?']));
 });

@@ -5,6 +5,7 @@ import {
   type BreakevenResult,
   type BufferAlignment,
   breakeven,
+  DEFAULT_POLICIES,
   type BreakevenOptions as LabOptions,
   TraceSizeReader,
   type TraceSizes,
@@ -83,8 +84,10 @@ async function readSizes(
 }
 
 async function printAllProfiles(choices: LabOptions, json: boolean, terminal: Terminal): Promise<number> {
+  // Named, they come without the summary, which has no line here.
+  const policies = choices.policies === undefined || choices.policies.length === 0 ? DEFAULT_POLICIES : choices.policies;
   const results: BreakevenResult[] = [];
-  for (const name of profileNames()) results.push(await breakeven(readProfile(name), choices));
+  for (const name of profileNames()) results.push(await breakeven(readProfile(name), { ...choices, policies }));
   if (json) terminal.printJson(results.map((result) => jsonReport(result, undefined)));
   else terminal.print(allProfilesLines(results, terminal.columns));
   return ExitCode.FINE;

@@ -1,11 +1,13 @@
 /** `dmalab compare TRACE`: what would each policy have done with these calls? */
-import { type CompareResult, compareGroups } from 'dmalab-lab';
+import { type CompareResult, compareGroups, plainCharges } from 'dmalab-lab';
 import { type ComparisonWords, chosenProfile, compareTrace } from '../compare-trace.ts';
 import { ExitCode } from '../exit-code.ts';
 import { EXIT_INTERRUPTED, type Interruption } from '../interruption.ts';
 import { allFiguresLines } from '../report/all-figures-report.ts';
 import { compareAnswer, compareNoteLines, countTableLines, deviceSummaryLines, deviceTableLines } from '../report/compare-report.ts';
+import { costTableLines } from '../report/cost-table.ts';
 import { dataDetailLines, dataLines } from '../report/data-report.ts';
+import { exposureLines } from '../report/exposure-report.ts';
 import { policyTableLines, type SortKey } from '../report/policy-table.ts';
 import { reachedText } from '../report/recording-report.ts';
 import { saturateTableLines } from '../report/saturate-table.ts';
@@ -25,6 +27,8 @@ export interface CompareOptions extends ComparisonWords {
   /** Show times of emulator recordings. */
   readonly emulatorTime?: boolean | undefined;
   readonly counts?: boolean | undefined;
+  readonly cost?: boolean | undefined;
+  readonly exposure?: boolean | undefined;
   readonly byDevice?: boolean | undefined;
   readonly sizes?: boolean | undefined;
   readonly figures?: boolean | undefined;
@@ -45,9 +49,10 @@ export async function compare(trace: string, options: CompareOptions, terminal: 
 
 /** The lab's object with the sentence that all outputs share; `data` stays the first key. */
 function jsonReport(result: CompareResult, stoppedAt: string | undefined): object {
-  const { data, format, version, ...rest } = result;
+  const { data, format, version, rows, ...rest } = result;
+  const plain = rows.map((row) => ({ ...row, work: row.work === null ? null : { ...row.work, charges: plainCharges(row.work.charges) } }));
   const interrupted = stoppedAt === undefined ? {} : { interrupted: stoppedAt };
-  return { data, format, version, ...interrupted, answer: compareAnswer(result, COLUMNS_MAX), ...rest };
+  return { data, format, version, ...interrupted, answer: compareAnswer(result, COLUMNS_MAX), ...rest, rows: plain };
 }
 
 function resultLines(
@@ -63,6 +68,8 @@ function resultLines(
   head.push(...compareAnswer(result, columns));
   const table = { sort: options.sort ?? 'cost', emulatorTime: options.emulatorTime === true };
   const sections = [head, deviceSummaryLines(result, byDevice, columns), policyTableLines(result, compareGroups(result), table, columns)];
+  if (options.cost === true) sections.push(costTableLines(result, columns));
+  if (options.exposure === true) sections.push(exposureLines(result, byDevice, table.emulatorTime, columns));
   sections.push(saturateTableLines(result, columns));
   if (options.counts === true) sections.push(countTableLines(result, columns));
   if (byDevice) sections.push(deviceTableLines(result, columns));
@@ -77,6 +84,9 @@ function resultLines(
 function nextText(trace: string, result: CompareResult, options: CompareOptions): string {
   const flags: string[] = [];
   if (options.byDevice !== true) flags.push('--by-device');
+  if (options.cost !== true) flags.push('--cost');
+  if (options.exposure !== true) flags.push('--exposure');
+  if (options.counts !== true) flags.push('--counts');
   if (options.sizes !== true) flags.push('--sizes');
   if (options.figures !== true) flags.push('--figures');
   const least = result.rows.findLast(({ total }) => total.pool.smallestSlots.value !== null)?.total.pool.smallestSlots.value;

@@ -12,7 +12,7 @@ import {
   roundUp,
   StateArena,
 } from '../base/index.ts';
-import { CacheTagFlusher, DmaApi, DmaDevice, DmaDomain, FLUSH_QUEUE_TIMEOUT_NS, ShadowBuffers } from '../dma/index.ts';
+import { CacheTagFlusher, DmaApi, type DmaApiParts, DmaDevice, DmaDomain, FLUSH_QUEUE_TIMEOUT_NS, ShadowBuffers } from '../dma/index.ts';
 import {
   ADVERSARIAL_CACHES,
   createDomain,
@@ -21,14 +21,15 @@ import {
   destroyDomain,
   IommuUnit,
   PageTables,
+  QUEUE_ENTRIES,
   TranslationType,
   tableLevelsOf,
   translate,
 } from '../iommu/index.ts';
 import { IOVA_DEPOT_DELAY_NS, IOVA_RANGE_CACHE_MAX_SIZE, iovaDomainParameters } from '../iova/index.ts';
-import { AccountingMemory, ByteMemory, FrameStore, type Memory } from '../mem/index.ts';
+import { AccountingMemory, ByteMemory, FrameStore, LabelMemory, type Memory } from '../mem/index.ts';
 import { type Bounce, SwiotlbPool, tblRelease } from '../swiotlb/index.ts';
-import { checkDevices, type MachineParameters } from './parameters.ts';
+import { checkDevices, type MachineParameters, type MachineSizes } from './parameters.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 /** First page frame of the model's page tables: physical memory that no real machine of the time has. */
@@ -39,6 +40,15 @@ const PASS_THROUGH_DOMAIN_ID = 1;
 
 /** One for the flush queue, then one for the depot of each rcache bin. */
 const TIMERS_PER_DOMAIN = 1 + IOVA_RANGE_CACHE_MAX_SIZE;
+
+const MACHINE_SIZES: MachineSizes = {
+  tableFrames: 64,
+  tableSets: 16,
+  memoryFrames: 16,
+  calls: 16,
+  callEntries: 64,
+  queueEntries: QUEUE_ENTRIES,
+};
 
 /** A saved machine: its clock and all its arenas. */
 export interface MachineState {
@@ -94,10 +104,11 @@ export class Machine {
     checkDevices(parameters);
     this.parameters = parameters;
     const { arena, observations } = this;
-    this.memory = parameters.memory === 'bytes' ? new ByteMemory(arena, 16) : new AccountingMemory();
-    this.frames = new FrameStore(arena, TABLE_FRAMES_PFN, 64);
-    this.unit = parameters.iommu === null ? null : this.buildUnit();
-    this.tables = this.unit === null ? null : new PageTables(arena, this.frames, 16, DMA_PAGE_TABLE_OPTIONS, observations);
+    const sizes = { ...MACHINE_SIZES, ...parameters.sizes };
+    this.memory = memoryOf(arena, parameters.memory, sizes);
+    this.frames = new FrameStore(arena, TABLE_FRAMES_PFN, sizes.tableFrames);
+    this.unit = parameters.iommu === null ? null : this.buildUnit(sizes);
+    this.tables = this.unit === null ? null : new PageTables(arena, this.frames, sizes.tableSets, DMA_PAGE_TABLE_OPTIONS, observations);
     this.pool = parameters.swiotlb === null ? null : new SwiotlbPool(this.poolArena, { ...parameters.swiotlb, kernel: parameters.kernel });
     const bounce: Bounce | null =
       this.pool === null ? null : { pool: this.pool, kernel: parameters.kernel, memory: this.memory, log: observations };
@@ -109,7 +120,7 @@ export class Machine {
     });
     this.flusher = this.unit === null ? null : new CacheTagFlusher(this.unit, observations, parameters.kernel);
     const hasShadows = this.devices.some((device) => device.hasShadows);
-    this.dma = new DmaApi(arena, {
+    const parts: DmaApiParts = {
       kernel: parameters.kernel,
       log: observations,
       devices: this.devices,
@@ -119,7 +130,8 @@ export class Machine {
       shadows: hasShadows && this.pool !== null ? new ShadowBuffers(arena, this.pool.slots, this.devices.length) : null,
       poolForced: parameters.swiotlb?.forced ?? false,
       flusher: this.flusher,
-    });
+    };
+    this.dma = new DmaApi(arena, parts, sizes.calls, sizes.callEntries);
     this.timers = new TimerWheel(arena, this.domains.length * TIMERS_PER_DOMAIN);
     this.attachDevices();
     observations.clear();
@@ -228,7 +240,18 @@ export class Machine {
     for (const [index, arena] of this.arenas.entries()) arena.restore(state.arenas[index]);
   }
 
-  /** Starts the timers that a call in `domain` has armed; for calls that are stepped through `dma` in modelled time. */
+  /**
+   * Starts the timers that a call of a device has armed; for calls that are run through `dma` in modelled time, before
+   * the next one begins. A call that has flushed for room in the pool may have filled the address caches of other domains
+   * than its own.
+   */
+  noticeTimersAfter(device: number, call: number): void {
+    const { domain } = this.devices[device];
+    if (this.dma.calls.flushDomain[call] >= 0) for (const { index } of this.domains) this.noticeArmedTimers(index);
+    else if (domain !== null) this.noticeArmedTimers(domain.index);
+  }
+
+  /** Starts the timers that are armed in `domain`. */
   noticeArmedTimers(domain: number): void {
     const { flushQueue, iova } = this.domains[domain];
     const { hz } = this.parameters;
@@ -275,7 +298,6 @@ export class Machine {
     }
   }
 
-  /** A call that has flushed for room in the pool may have filled the address caches of other domains than its own. */
   private run(call: number): number {
     const { calls } = this.dma;
     const device = calls.device[call];
@@ -283,16 +305,6 @@ export class Machine {
     this.noticeTimersAfter(device, call);
     this.dma.end(call);
     return calls.result[call];
-  }
-
-  private noticeTimersAfter(device: number, call: number): void {
-    if (this.dma.calls.flushDomain[call] < 0) this.noticeTimersOf(device);
-    else for (const { index } of this.domains) this.noticeArmedTimers(index);
-  }
-
-  private noticeTimersOf(device: number): void {
-    const { domain } = this.devices[device];
-    if (domain !== null) this.noticeArmedTimers(domain.index);
   }
 
   private deviceTransfer(device: number, address: DmaAddr, buffer: Uint8Array, isWrite: boolean): number {
@@ -309,12 +321,12 @@ export class Machine {
     return done;
   }
 
-  private buildUnit(): IommuUnit {
+  private buildUnit({ queueEntries }: MachineSizes): IommuUnit {
     const { capability, extendedCapability, iotlb, pagingStructures } = this.parameters.iommu!;
     return new IommuUnit(
       this.arena,
       this.frames,
-      { ...ADVERSARIAL_CACHES, name: 'dmar0', capability, extendedCapability, iotlb, pagingStructures },
+      { ...ADVERSARIAL_CACHES, name: 'dmar0', capability, extendedCapability, iotlb, pagingStructures, queueEntries },
       this.observations,
     );
   }
@@ -364,6 +376,11 @@ export class Machine {
     }
     this.noticeArmedTimers(index);
   }
+}
+
+function memoryOf(arena: StateArena, kind: MachineParameters['memory'], sizes: MachineSizes): Memory {
+  if (kind === 'bytes') return new ByteMemory(arena, sizes.memoryFrames);
+  return kind === 'accounting' ? new AccountingMemory() : new LabelMemory(arena, kind);
 }
 
 /**

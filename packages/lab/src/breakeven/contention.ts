@@ -8,6 +8,9 @@ import type { PairCharges } from './pair-charges.ts';
 /** How exactly a crossing is found. */
 const RESOLUTION = 0.01;
 
+/** Waiting below this is what rounding leaves of none, ns. */
+const ROUNDING_NS = 1e-3;
+
 /** One policy at one size with several CPUs. */
 interface Contended {
   readonly nsPerPair: number;
@@ -63,7 +66,7 @@ function contended(work: PairCharges, bytes: number, cpus: number, profile: Cost
   const isPriced = priceCharges(charges, profile).total.missing.length === 0 && rangeOf(profile, 'queueService') !== undefined;
   if (failures > 0 || !isPriced) return null;
   const waitingNs = waiting.queue + waiting.pool + waiting.iova + waiting.ring;
-  return { nsPerPair, waitingNs, poolDryPerPair: flushes.poolDry / measured.pairs };
+  return { nsPerPair, waitingNs: waitingNs < ROUNDING_NS ? 0 : waitingNs, poolDryPerPair: flushes.poolDry / measured.pairs };
 }
 
 /** Between the last two rows whose sign differs. */

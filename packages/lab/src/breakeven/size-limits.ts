@@ -26,6 +26,9 @@ export interface SizeLimits {
   readonly crossing: { readonly first: number; readonly last: number } | null;
 }
 
+/** A tail of one byte on a new page is a dip: it can be followed by a page or two of sizes that hold again. */
+const LOOK_BACK_PAGES = 2;
+
 /** A condition on sizes that holds, piece by piece, on an interval. */
 type Holds = (bytes: number) => boolean;
 
@@ -33,7 +36,7 @@ type Holds = (bytes: number) => boolean;
  * Compares the work of two policies over sizes.
  *
  * A limit is sought in three steps: among the rows, then by halving the pages between two rows, always with the same part of
- * the last page filled, then from the page before byte by byte, which pieces make quick. On a piece the work is linear, the
+ * the last page filled, then from two pages before byte by byte, which pieces make quick. On a piece the work is linear, the
  * lower end of the difference concave and its upper end convex, so that a condition that holds at both ends holds between.
  */
 export class SizeComparison {
@@ -89,16 +92,16 @@ export class SizeComparison {
     if (!holds(rows[0])) return null;
     const failing = rows.findIndex((bytes) => !holds(bytes));
     if (failing < 0) return rows[rows.length - 1];
-    const near = rows[failing - 1];
-    let [good, bad] = [near, rows[failing]];
+    let [good, bad] = [rows[failing - 1], rows[failing]];
     for (let pages = pagesBetween(good, bad); pages > 1; pages = pagesBetween(good, bad)) {
       const middle = bad - way * Math.floor(pages / 2) * PAGE_SIZE;
       if (holds(middle)) good = middle;
       else bad = middle;
     }
-    const pageBefore = (bytes: number): number => (pagesBetween(near, bytes) > 0 ? bytes - way * PAGE_SIZE : near);
-    do good = pageBefore(good);
-    while (good !== near && !(this.isCompared(good) && holds(good)));
+    good -= way * LOOK_BACK_PAGES * PAGE_SIZE;
+    const isBeyond = (): boolean => (way === 1 ? good <= rows[0] : good >= rows[0]);
+    while (!isBeyond() && !(this.isCompared(good) && holds(good))) good -= way * PAGE_SIZE;
+    if (isBeyond()) good = rows[0];
     return this.farthestOfPieces(holds, good, bad, way);
   }
 

@@ -1,12 +1,20 @@
+import { ObservationLog, Observed } from 'dmalab-core';
 import { expect, it } from 'vitest';
 import { PoolOccupancy } from './pool-occupancy.ts';
 
+function slots(pool: PoolOccupancy, change: number, timeNs: number): void {
+  const log = new ObservationLog();
+  log.nowNs = timeNs;
+  log.emit(change > 0 ? Observed.SLOT_ALLOCATED : Observed.SLOT_RELEASED, 0, 0, 1, 0, Math.abs(change));
+  pool.observe(log);
+}
+
 it('shows the slots in use, the most and the mean of each bucket', () => {
   const pool = new PoolOccupancy(64);
-  pool.change(3, 1_000_000);
-  pool.change(5, 1_000_500);
-  pool.change(-8, 1_000_500);
-  pool.change(2, 1_002_000);
+  slots(pool, 3, 1_000_000);
+  slots(pool, 5, 1_000_500);
+  slots(pool, -8, 1_000_500);
+  slots(pool, 2, 1_002_000);
   pool.finish(1_004_000);
   const series = pool.figures()!;
   expect([series.limit, series.bucketNs]).toEqual([64, 1000]);

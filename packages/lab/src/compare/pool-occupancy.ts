@@ -1,8 +1,10 @@
+import { type ObservationLog, Observed } from 'dmalab-core';
 import { TimeSeries } from '../exposure/time-series.ts';
+import type { ObservationConsumer } from '../replay/observation-consumer.ts';
 import type { PoolSeries } from './compare-result.ts';
 
 /** Slots of the bounce pool in use over the time of a recording, all devices together. */
-export class PoolOccupancy {
+export class PoolOccupancy implements ObservationConsumer {
   private readonly limit: number;
   private readonly series: TimeSeries = new TimeSeries(1);
   private readonly used: Float64Array = new Float64Array(1);
@@ -13,8 +15,14 @@ export class PoolOccupancy {
     this.limit = limit;
   }
 
-  /** So many slots were taken, or with a negative number given back. */
-  change(slots: number, timeNs: number): void {
+  observe(log: ObservationLog): void {
+    for (let row = 0; row < log.length; row++) {
+      if (log.kind[row] === Observed.SLOT_ALLOCATED) this.change(log.b[row], log.timeNs[row]);
+      else if (log.kind[row] === Observed.SLOT_RELEASED) this.change(-log.b[row], log.timeNs[row]);
+    }
+  }
+
+  private change(slots: number, timeNs: number): void {
     this.holdUntil(timeNs);
     this.used[0] += slots;
   }

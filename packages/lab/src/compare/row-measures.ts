@@ -68,6 +68,7 @@ export class RowMeasures implements ObservationConsumer {
     this.cost.observe(log);
     this.accesses?.observe(log);
     this.exposure.observe(log);
+    this.pool?.observe(log);
   }
 }
 

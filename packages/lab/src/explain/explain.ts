@@ -21,7 +21,7 @@ import { LifeRecorder } from './life-recorder.ts';
 import { finishedLife, type OpenLife } from './mapping-life.ts';
 import { WatchedPages } from './watched-pages.ts';
 
-/** From here on second-level entries are readable only when asked. @source Linux v7.2 drivers/iommu/generic_pt (see docs/fidelity.md) */
+/** From here on second-level entries are readable only when asked. @source Linux v7.2 drivers/iommu/generic_pt, second-stage format */
 const EXACT_RIGHTS_MAJOR = 7;
 
 /**

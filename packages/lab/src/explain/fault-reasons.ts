@@ -1,5 +1,5 @@
 /** What a fault reason of VT-d is about. */
-export type FaultSubject = 'page' | 'width' | 'device' | 'table' | 'request' | 'interrupt' | 'unknown';
+type FaultSubject = 'page' | 'width' | 'device' | 'table' | 'request' | 'interrupt' | 'unknown';
 
 /** A fault reason in words. */
 export interface FaultReasonText {
