@@ -390,7 +390,7 @@ export class PolicyRow {
     for (let mapping = 0; mapping < this.state.length; mapping++) {
       if (this.state[mapping] === MappingState.MAPPED) this.counters.add(deviceOf[mapping], Counter.LEFT_OPEN, 1);
     }
-    this.measures?.exposure.finish(timeNs);
+    this.measures?.finish(timeNs);
   }
 }
 
