@@ -1,4 +1,4 @@
-import type { Charges } from '../cost/charges.ts';
+import { type Charges, chargesPer } from '../cost/charges.ts';
 import type { CostProfile } from '../cost/cost-profile.ts';
 import { type DeviceAccessCounts, priceDeviceAccesses } from '../cost/device-accesses.ts';
 import { type PairedDifference, pairedDifference } from '../cost/paired-difference.ts';
@@ -20,7 +20,7 @@ export interface RowCost {
   readonly total: CostFigures;
   /** By mapping and its end. */
   readonly perPair: CostFigures;
-  /** This row minus as-recorded, both at the same constants; null in the row as-recorded itself. */
+  /** A pair of this row minus a pair of as-recorded, both at the same constants, ns; null in the row as-recorded itself. */
   readonly versusRecorded: PairedDifference | null;
   /** Copies at syncs that the trace does not show come on top. */
   readonly lowerBound: boolean;
@@ -47,7 +47,8 @@ export function rowCost(work: RowWork, recorded: RowWork | undefined, lowerBound
   return {
     total,
     perPair: costPerPair(total, pairs),
-    versusRecorded: recorded === undefined ? null : pairedDifference(charges, recorded.charges, profile),
+    versusRecorded:
+      recorded === undefined ? null : pairedDifference(chargesPer(charges, pairs), chargesPer(recorded.charges, recorded.pairs), profile),
     lowerBound,
     deviceAccesses: accesses === null ? null : { ...accesses, latency: priceDeviceAccesses(accesses, profile) },
   };

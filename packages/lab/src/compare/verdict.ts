@@ -4,6 +4,7 @@
  */
 import type { PropertyName } from 'dmalab-core';
 import { REFUTED_PROPERTIES } from '../check/refuted-properties.ts';
+import { chargesPer } from '../cost/charges.ts';
 import type { CostProfile } from '../cost/cost-profile.ts';
 import type { PairedDifference } from '../cost/paired-difference.ts';
 import { type CostRanking, rankRows } from '../cost/rank-rows.ts';
@@ -44,7 +45,9 @@ export function compareGroups({ rows }: CompareResult): CompareGroups {
 
 /** Ranks the rows that promise everything, in pairs; null when none of them has a price. */
 export function compareRanking({ complete }: CompareGroups, profile: CostProfile): CostRanking | null {
-  const costed = complete.flatMap(({ policy, work }) => (work === null ? [] : [{ name: policy, charges: work.charges }]));
+  const costed = complete.flatMap(({ policy, work }) =>
+    work === null ? [] : [{ name: policy, charges: chargesPer(work.charges, work.pairs) }],
+  );
   return costed.length === 0 ? null : rankRows(costed, profile);
 }
 
@@ -62,18 +65,16 @@ export function compareVerdict(groups: CompareGroups, ranking: CostRanking | nul
 /** How a row compares with the machine as recorded, per pair and over all constants. */
 function differenceText(row: CompareRow): string {
   const versus = row.cost?.versusRecorded;
-  const pairs = row.work?.pairs ?? 0;
-  if (versus === undefined || versus === null || versus.low === null || versus.high === null || pairs === 0)
-    return 'a time that is not known';
+  if (versus === undefined || versus === null || versus.low === null || versus.high === null) return 'a time that is not known';
   switch (versus.relation) {
     case 'equal within 1 %':
       return 'as much CPU time as recorded, within 1 %';
     case 'less':
-      return `${usRange(-versus.high, -versus.low, pairs)} less CPU time per pair than as recorded`;
+      return `${usRange(-versus.high, -versus.low)} less CPU time per pair than as recorded`;
     case 'more':
-      return `${usRange(versus.low, versus.high, pairs)} more CPU time per pair than as recorded`;
+      return `${usRange(versus.low, versus.high)} more CPU time per pair than as recorded`;
     case 'undecided':
-      return `from ${us(-versus.low / pairs)} us less to ${us(versus.high / pairs)} us more CPU time per pair than as recorded: not decided, ${dominantText(versus)} decides`;
+      return `from ${us(-versus.low)} us less to ${us(versus.high)} us more CPU time per pair than as recorded: not decided, ${dominantText(versus)} decides`;
   }
 }
 
@@ -105,8 +106,8 @@ function named(names: readonly string[]): string {
   return names.length > NAMED_MAX ? `${names.slice(0, NAMED_MAX).join(', ')} and ${names.length - NAMED_MAX} more` : shown;
 }
 
-function usRange(lowNs: number, highNs: number, pairs: number): string {
-  return `${us(lowNs / pairs)}-${us(highNs / pairs)} us`;
+function usRange(lowNs: number, highNs: number): string {
+  return `${us(lowNs)}-${us(highNs)} us`;
 }
 
 function us(ns: number): string {
@@ -115,5 +116,5 @@ function us(ns: number): string {
 
 /** Rows without a price come last. */
 function costOf(row: CompareRow): number {
-  return row.cost?.total.total.value ?? Number.POSITIVE_INFINITY;
+  return row.cost?.perPair.total.value ?? Number.POSITIVE_INFINITY;
 }

@@ -111,6 +111,12 @@ export function emptyCharges(): Charges {
   return { quantities: new Float64Array(QUANTITIES), waitNs: new Float64Array(WAIT_POINTS) };
 }
 
+/** The share of one of `count` pairs, so that rows that made different numbers of them can be compared. */
+export function chargesPer({ quantities, waitNs }: Charges, count: number): Charges {
+  const share = (amount: number): number => (count === 0 ? 0 : amount / count);
+  return { quantities: quantities.map(share), waitNs: waitNs.map(share) };
+}
+
 /** Charges as plain data, quantities by their names in camel case; copies and their bytes by size interval. */
 export function plainCharges({ quantities, waitNs }: Charges): Record<string, number | number[]> {
   const named = Object.entries(Quantity).filter(([, quantity]) => quantity < PLAIN_QUANTITIES);

@@ -1,6 +1,9 @@
 import {
+  bounceDeferred,
+  bounceStrict,
   Direction,
   type KernelRules,
+  lazy,
   type MachineParameters,
   PAGE_SIZE,
   Prng,
@@ -8,6 +11,8 @@ import {
   pciDevice,
   pcMachine,
   policies,
+  shadow,
+  strict,
 } from 'dmalab-core';
 import { describe, expect, test } from 'vitest';
 import { AuditedMachine, type HeldMapping } from '../testing/audited-machine.ts';
@@ -16,7 +21,7 @@ import { ExposureAuditor } from './exposure-auditor.ts';
 import { AccessKind, ExposureMeasure } from './exposure-class.ts';
 import { WindowKind } from './stale-windows.ts';
 
-const CALLS = 80;
+const CALLS = 60;
 /** Buffers lie on so few pages that mappings meet on them. */
 const PAGES = 6;
 const MEMORY = 0x100000;
@@ -33,6 +38,8 @@ interface Shape {
 }
 
 const translated = policies.filter((policy) => policy.translated);
+/** One of each way to unmap and to keep slots. */
+const few = [strict, lazy, bounceStrict, bounceDeferred, shadow];
 const passthrough = policies.find((policy) => !policy.translated)!;
 const shapes: readonly Shape[] = [
   ...translated.map((policy): Shape => ({ name: policy.name, kernel: '6.12', devices: [policy, policy] })),
@@ -40,10 +47,8 @@ const shapes: readonly Shape[] = [
     const other = translated[(index + 1) % translated.length];
     return { name: `${policy.name} beside ${other.name} and passthrough`, kernel: '6.12', devices: [policy, other, passthrough] };
   }),
-  ...translated.map((policy): Shape => ({ name: `${policy.name} in one domain`, kernel: '6.12', devices: [policy, policy], shared: true })),
-  ...translated.map(
-    (policy): Shape => ({ name: `${policy.name} under 6.1`, kernel: '6.1', devices: [policy, policy], minAlignMask: 1023 }),
-  ),
+  ...few.map((policy): Shape => ({ name: `${policy.name} in one domain`, kernel: '6.12', devices: [policy, policy], shared: true })),
+  ...few.map((policy): Shape => ({ name: `${policy.name} under 6.1`, kernel: '6.1', devices: [policy, policy], minAlignMask: 1023 })),
 ];
 
 function parametersOf({ kernel, devices, shared, minAlignMask }: Shape): MachineParameters {
@@ -184,27 +189,34 @@ function figuresOfOracle(oracle: ExposureOracle, devices: number): Record<string
 const inOrder = (rows: readonly object[]): string[] => rows.map((row) => JSON.stringify(row, Object.keys(row).sort())).sort();
 
 describe.each(shapes)('$name', (shape) => {
-  test.each([1, 2])('every figure is that of the oracle, which looks at each byte (seed %i)', (seed) => {
-    let auditor!: ExposureAuditor;
-    let oracle!: ExposureOracle;
-    const audited = new AuditedMachine(parametersOf(shape), (machine) => {
-      auditor = new ExposureAuditor(machine, { kept: 10_000 });
-      oracle = new ExposureOracle(machine);
-      return [auditor, oracle];
-    });
-    audited.machine.advanceTo(5e9);
-    const work = new RandomWork(audited, new Prng(seed));
-    for (let call = 0; call < CALLS; call++) work.act();
-    const devices = shape.devices.length;
-    const tables = audited.machine.domains.map(({ id, hardware }) =>
-      [...oracle.entries.get(id)!].filter(([iovaPfn, { pfn }]) => hardware.lookup(iovaPfn) !== pfn),
-    );
-    expect(tables.flat()).toEqual([]);
-    audited.finish();
-    expect(figuresOf(auditor, devices)).toEqual(figuresOfOracle(oracle, devices));
-    expect(inOrder(auditor.coLocations.worst)).toEqual(inOrder(oracle.met));
-    expect(inOrder(auditor.coLocations.pairs)).toEqual(inOrder(oracle.pairs));
-  });
+  test.each(shape.devices.length === 2 && shape.shared !== true ? [1, 2] : [1])(
+    'every figure is that of the oracle, which looks at each byte (seed %i)',
+    (seed) => {
+      let auditor!: ExposureAuditor;
+      let oracle!: ExposureOracle;
+      const audited = new AuditedMachine(parametersOf(shape), (machine) => {
+        auditor = new ExposureAuditor(machine, { kept: 10_000 });
+        oracle = new ExposureOracle(machine);
+        return [auditor, oracle];
+      });
+      audited.machine.advanceTo(5e9);
+      const work = new RandomWork(audited, new Prng(seed));
+      for (let call = 0; call < CALLS; call++) work.act();
+      const devices = shape.devices.length;
+      const tables = audited.machine.domains.map(({ id, hardware }) =>
+        [...oracle.entries.get(id)!].filter(([iovaPfn, { pfn }]) => hardware.lookup(iovaPfn) !== pfn),
+      );
+      expect(tables.flat()).toEqual([]);
+      audited.finish();
+      expect(figuresOf(auditor, devices)).toEqual(figuresOfOracle(oracle, devices));
+      const domainOf = (device: number): number | undefined => audited.machine.devices[device].domain?.index;
+      const separable = oracle.met.filter(
+        ({ device, otherDevice }) => domainOf(device) === undefined || domainOf(device) !== domainOf(otherDevice),
+      );
+      expect(inOrder(auditor.coLocations.worst)).toEqual(inOrder(separable));
+      expect(inOrder(auditor.coLocations.pairs)).toEqual(inOrder(oracle.pairs));
+    },
+  );
 });
 
 test.each(translated)('$name: the model of the hardware lets through what the oracle calls reachable, and nothing else', (policy) => {
