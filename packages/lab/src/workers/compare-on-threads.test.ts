@@ -39,7 +39,11 @@ describe('rows on threads', () => {
   });
 
   it('measure, saturate and show the pool over time as one thread does', async () => {
-    const choices = { policies: ['strict', 'bounce-deferred', 'bounce-strict'], profile: readProfile('vtd-bare'), saturate: { cpus: [1, 3] } };
+    const choices = {
+      policies: ['strict', 'bounce-deferred', 'bounce-strict'],
+      profile: readProfile('vtd-bare'),
+      saturate: { cpus: [1, 3] },
+    };
     const seen: number[] = [];
     const onSaturate = ({ done, total }: { done: number; total: number }): void => {
       seen.push(done / total);
