@@ -265,6 +265,8 @@ export interface RowFigures {
   readonly bounced: {
     /** Ranges for which slots were asked, whether the mapping then worked or not. */
     readonly attempts: Figure;
+    /** Of these, ranges of whole pages that found none and were mapped as they are, where a policy does that. */
+    readonly directWhenDry: Figure;
     readonly ranges: Figure;
     readonly bytes: Figure;
     readonly rangeShare: Figure;
@@ -325,7 +327,8 @@ export interface RowFigures {
      * Smallest pool, of the powers of two of slots that a kernel makes up to four times the row's own, with which every
      * search for slots succeeds at once: no mapping fails for want of room, and none has to flush for it. Null when the
      * row bounces nothing, when no such pool is large enough, and on single devices; also when the row's own pool is too
-     * small and it keeps slots longer than their mappings, since then nothing tells how a larger pool would have gone on.
+     * small and it keeps slots longer than their mappings or maps ranges without, since then nothing tells how a larger
+     * pool would have gone on.
      */
     readonly smallestSlots: Figure;
   };

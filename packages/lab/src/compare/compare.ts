@@ -69,8 +69,16 @@ export class Comparison {
   private readonly policies: readonly ProtectionPolicy[];
   private readonly saturateRun: SaturateRun | undefined;
 
-  /** @param shareOf  which of the rows this comparison replays, of those that the options ask for; default all */
-  constructor(recording: Recording, options: CompareOptions = {}, shareOf: (policies: readonly ProtectionPolicy[]) => RowShare = everyRow) {
+  /**
+   * @param shareOf  which of the rows this comparison replays, of those that the options ask for; default all
+   * @param RowClass rows that nobody's own policy is in
+   */
+  constructor(
+    recording: Recording,
+    options: CompareOptions = {},
+    shareOf: (policies: readonly ProtectionPolicy[]) => RowShare = everyRow,
+    RowClass: typeof PolicyRow = PolicyRow,
+  ) {
     if (!recording.facts.hasApiLines) throw noCalls(recording);
     const { cpuCount, kernelRules } = recording.inference;
     this.recording = recording;
@@ -93,12 +101,12 @@ export class Comparison {
       );
       return isUserPolicy(policy)
         ? userPolicyRow(policy, machine, measured)
-        : new PolicyRow(policy.name, policy.summary, machine, false, measured);
+        : new RowClass(policy.name, policy.summary, machine, false, measured);
     });
     const window = profile === undefined || options.saturate === undefined ? undefined : new CallWindow();
     if (window !== undefined) this.saturateRun = new SaturateRun(window, options.saturate!, profile!);
     if (share.hasRecordedRow)
-      rows.unshift(new PolicyRow(AS_RECORDED, 'every device in its recorded mode', this.machine, this.flushesGiven, measured));
+      rows.unshift(new RowClass(AS_RECORDED, 'every device in its recorded mode', this.machine, this.flushesGiven, measured));
     this.comparer = new Comparer(rows, this.machine, recording.names, {
       hasRecordedRow: share.hasRecordedRow,
       recordedPool: recorded.parameters.swiotlb,

@@ -54,7 +54,8 @@ export class Comparer {
   private readonly devices: TracedDevices;
   private readonly scope: ComparerScope;
   private readonly asRecorded: PolicyRow | undefined;
-  private readonly open: OpenMappings = new OpenMappings();
+  /** Mappings of the recording that are open where the replay has come to. */
+  readonly open: OpenMappings = new OpenMappings();
   /** Waiting for the rows other than as-recorded, whose flushes are needed at once. */
   private readonly waiting: CallBatch = new CallBatch();
   private readonly waitingRows: readonly PolicyRow[];
@@ -386,7 +387,7 @@ export class Comparer {
     if (open.isOpen(mapping)) this.endReplaced(mapping);
     const at = calls.apiSeq[number] & lines.mask;
     const dmaAddr = call.kind === RecordedCall.MAP_SG ? lines.list[lines.dmaAddrs[at] & lines.listMask] : lines.v0[at];
-    open.open(mapping, call.kind, call.device, dmaAddr, call.bytes);
+    open.open(mapping, call.kind, call.device, dmaAddr, call.bytes, call.line, call.direction);
   }
 
   /** The recording lost the end of a mapping whose row is taken anew. */
