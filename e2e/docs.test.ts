@@ -66,6 +66,7 @@ describe('docs/formats.md', () => {
     ['packages/lab/src/attack/story.ts', 'JSON of attack', 'Fault lines'],
     ['packages/lab/src/breakeven/breakeven-result.ts', 'JSON of verify', 'Error codes'],
     ['packages/lab/src/breakeven/size-limits.ts', 'JSON of breakeven', 'Error codes'],
+    ['packages/cli/src/page/report-result.ts', 'JSON of report', 'Error codes'],
   ])('names every field of %s', (path, section, nextSection) => {
     const source = readFileSync(join(ROOT, path), 'utf8');
     const fields = [...source.matchAll(/(?:\breadonly |^ {2})(\w+)\??: (?=[^'\n]*;)/gm)].map((match) => match[1]!);

@@ -81,7 +81,7 @@ function verifyMarkup(verify: ReportVerify | null): Markup {
   });
   const more = result.differences.length - differences.length;
   return fragment(
-    element('p', {}, element('strong', {}, verdict.lines.map((line) => line.trim()).join(' '))),
+    element('p', {}, element('strong', {}, verdict.lines.join(' ').replace(/ {2,}/g, ' '))),
     dataTable(
       checkTableColumns,
       checkTableRows(result.checks),
@@ -125,7 +125,7 @@ function methodMarkup(): Markup {
     element(
       'p',
       {},
-      'The recorded calls of the DMA API are replayed through a model of the Linux DMA-mapping stack, once per policy. A policy "promises" properties P1 to P6; that is what it is held to by design, and no claim that this trace shows it.',
+      'The recorded calls of the DMA API are replayed through a model of the Linux DMA-mapping stack, once per policy. Which of the properties P1 to P6 a policy gives up is told by the checker, within the bound that stands in the table, and not by this trace; what devices could reach is told by the trace, and proves nothing about the policy.',
     ),
     element(
       'p',

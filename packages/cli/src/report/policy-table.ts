@@ -94,7 +94,7 @@ function rangeCell({ cost }: CompareRow): string {
 }
 
 /** A factor only where the sign of the paired difference holds for all constants. */
-export function versusCell(versus: PairedDifference | null): string {
+function versusCell(versus: PairedDifference | null): string {
   if (versus === null) return UNKNOWN;
   if (versus.relation === 'equal within 1 %') return '=';
   if (versus.relation === 'undecided') return '~';

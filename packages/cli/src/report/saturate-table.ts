@@ -43,7 +43,7 @@ export function saturateNote({ sharing, window, obstacle }: CompareSaturation): 
 }
 
 /** Time per pair; a run in which every map failed has none. */
-export function pairCostText({ nsPerPair, measured, failures }: SaturatedPoint): string {
+function pairCostText({ nsPerPair, measured, failures }: SaturatedPoint): string {
   if (measured.pairs === 0) return UNKNOWN;
   return significantText(Number((nsPerPair / NS_PER_US).toPrecision(3))) + (failures > 0 ? FAILED_MARK : '');
 }

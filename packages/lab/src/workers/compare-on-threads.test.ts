@@ -6,6 +6,7 @@ import { LabError } from 'dmalab-core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Comparison, compareRecording } from '../compare/compare.ts';
 import type { CompareResult } from '../compare/compare-result.ts';
+import { readProfile } from '../cost/read-profile.ts';
 import { openRecording } from '../replay/open-recording.ts';
 import { compareOnThreads, threadsFor } from './compare-on-threads.ts';
 
@@ -35,6 +36,35 @@ describe('rows on threads', () => {
     const apart = await compareOnThreads(path, { threads, policies });
     const together = await compareRecording(await openRecording(path), { policies });
     expect(JSON.stringify(apart?.result)).toBe(JSON.stringify(together));
+  });
+
+  it('measure, saturate and show the pool over time as one thread does', async () => {
+    const choices = {
+      policies: ['strict', 'bounce-deferred', 'bounce-strict'],
+      profile: readProfile('vtd-bare'),
+      saturate: { cpus: [1, 3] },
+    };
+    const seen: number[] = [];
+    const onSaturate = ({ done, total }: { done: number; total: number }): void => {
+      seen.push(done / total);
+    };
+    const apart = await compareOnThreads(FORCED, { threads: 2, ...choices, onSaturate });
+    const together = await compareRecording(await openRecording(FORCED), choices);
+    expect(JSON.stringify(apart?.result)).toBe(JSON.stringify(together));
+    expect(seen.at(-1)).toBe(1);
+    expect(together.saturation).toMatchObject({ cpus: [1, 3], sharing: 'queue-and-pool', obstacle: null });
+    for (const { saturation } of together.rows) expect(saturation?.map(({ cpus }) => cpus)).toEqual([1, 3]);
+    const deferred = together.rows.find(({ policy }) => policy === 'bounce-deferred')!;
+    const peak = Math.max(...deferred.poolSeries!.buckets.map(({ max }) => max));
+    expect(peak).toBe(deferred.total.pool.slotsPeak.value);
+  });
+
+  it('say why nothing was saturated', async () => {
+    const profile = readProfile('vtd-bare');
+    const gap = { ...profile, constants: { ...profile.constants, lock: { unit: 'ns/lock', value: null, reason: 'for this test' } } };
+    const result = await compareRecording(await openRecording(FORCED), { policies: ['strict'], profile: gap, saturate: {} });
+    expect(result.saturation?.obstacle).toBe('the profile has no value for lock');
+    expect(result.rows.map(({ saturation }) => saturation)).toEqual([null, null]);
   });
 
   it('keep the order of the rows, files among them', async () => {
