@@ -60,7 +60,7 @@ export function closeRow(row: PolicyRow, open: OpenMappings): Holdings {
   return holdings(row);
 }
 
-export function holdings({ machine, counts }: PolicyRow): Holdings {
+function holdings({ machine, counts }: PolicyRow): Holdings {
   const sum = (of: (domain: (typeof machine.domains)[number]) => number): number =>
     machine.domains.reduce((total, domain) => total + of(domain), 0);
   return {
