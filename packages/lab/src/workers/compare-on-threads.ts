@@ -12,6 +12,7 @@ import type { CostProfile } from '../cost/cost-profile.ts';
 import type { RecordingProgress } from '../replay/recording.ts';
 import { isPolicyFile } from '../user-policy/load-policy-file.ts';
 import { BatchLimit } from './batch-limit.ts';
+import { SharedTurn } from './shared-turn.ts';
 import { SharedWatch } from './shared-watch.ts';
 import { threadModule } from './thread-module.ts';
 import type { CompareMessage, CompareTask } from './worker-messages.ts';
@@ -95,6 +96,7 @@ class ThreadedComparison {
     const threads = path === '-' ? 1 : Math.max(1, Math.min(options.threads ?? availableParallelism(), rows));
     const limit = BatchLimit.cellsFor(threads);
     const watch = SharedWatch.cellsFor(threads);
+    const turn = SharedTurn.newCell();
     this.limit = new BatchLimit(limit);
     this.watches = Array.from({ length: threads }, (_, thread) => new SharedWatch(watch, thread));
     this.outcome = new Promise((resolve, reject) => {
@@ -104,7 +106,7 @@ class ThreadedComparison {
     this.timer = setInterval(() => this.watchCode(), WATCH_MS);
     signal?.addEventListener('abort', this.stop);
     for (let thread = 0; thread < threads; thread++)
-      this.start({ path, machine, policies, devices, pool, profile, saturate, thread, threads, limit, watch });
+      this.start({ path, machine, policies, devices, pool, profile, saturate, thread, threads, limit, turn, watch });
     if (signal?.aborted === true) this.stop();
   }
 

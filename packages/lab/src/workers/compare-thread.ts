@@ -8,6 +8,7 @@ import { openRecording } from '../replay/open-recording.ts';
 import { type RecordingProgress, reachedOf } from '../replay/recording.ts';
 import { isPolicyFile, loadPolicyFile } from '../user-policy/load-policy-file.ts';
 import { BatchLimit } from './batch-limit.ts';
+import { SharedTurn } from './shared-turn.ts';
 import { SharedWatch } from './shared-watch.ts';
 import type { CompareMessage, CompareTask } from './worker-messages.ts';
 
@@ -45,11 +46,17 @@ async function compareShare(): Promise<void> {
     limit.reach(thread, batches);
   }
   limit.end(thread);
-  if (!limit.isFrozen) {
-    for (const progress of comparison.saturate()) {
-      if (limit.isFrozen) break;
-      post({ kind: 'saturating', progress });
+  if (saturate !== undefined) {
+    // Machines of 64 CPUs are large; two at a time would not fit into the memory that a comparison may take.
+    const turn = new SharedTurn(task.turn);
+    turn.take();
+    if (!limit.isFrozen) {
+      for (const progress of comparison.saturate()) {
+        if (limit.isFrozen) break;
+        post({ kind: 'saturating', progress });
+      }
     }
+    turn.give();
   }
   post({ kind: 'result', result: comparison.finish(), policies: policies.map(({ name }) => name), reached: reachedOf(recording) });
 }

@@ -18,6 +18,7 @@ export interface CompareTask {
   readonly thread: number;
   readonly threads: number;
   readonly limit: Int32Array<SharedArrayBuffer>;
+  readonly turn: Int32Array<SharedArrayBuffer>;
   readonly watch: Int32Array<SharedArrayBuffer>;
 }
 
