@@ -18,7 +18,7 @@ export interface ProtectionPolicy {
   readonly name: string;
   /** One sentence for lists and reports. */
   readonly summary: string;
-  /** Where it exists in the world, one phrase. */
+  /** Where it exists in the world, one phrase; begins with `Linux` where a Linux kernel has it. */
   readonly status: string;
   /** The properties it is held to, in the order of their numbers. */
   readonly promises: readonly PropertyName[];

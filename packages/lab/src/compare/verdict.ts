@@ -56,8 +56,9 @@ export function compareVerdict(groups: CompareGroups, ranking: CostRanking | nul
   const best = groups.complete.find(({ policy }) => policy === ranking?.cheapest);
   if (best === undefined || ranking === null) return ['No policy of this comparison keeps P1 to P6 and has a price.'];
   const reach = best.exposure?.total.either?.subPage.peak.value;
-  const subject = reach === 0 ? `${best.policy} leaves nothing foreign reachable here and takes` : `${best.policy} takes`;
-  const sentences = [`${subject} ${differenceText(best)} (${best.status}).`, rivalsText(ranking)];
+  const name = `${best.policy} (${best.status?.startsWith('Linux') === true ? 'in Linux' : 'not in Linux'})`;
+  const subject = reach === 0 ? `${name} leaves nothing foreign reachable here and takes` : `${name} takes`;
+  const sentences = [`${subject} ${differenceText(best)}.`, rivalsText(ranking)];
   const trade = tradeText(groups);
   return trade === '' ? sentences : [...sentences, trade];
 }
