@@ -1,5 +1,6 @@
 /** Policy files of a user: the one in the docs works, and whatever a file does wrong is told in words. */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { SMALL_MACHINE, smallLines, styleFault, Workbench } from './dmalab.ts';
 
@@ -8,8 +9,31 @@ afterAll(() => bench.remove());
 
 const small = bench.trace('small', smallLines());
 const page = readFileSync(new URL('../docs/policies.md', import.meta.url), 'utf8');
-const example = /```js\n([\s\S]*?)```/.exec(page)![1]!;
+const examples = Array.from(page.matchAll(/```js\n([\s\S]*?)```/g), ([, code]) => code!);
+const [example = '', limited = ''] = examples;
 bench.write('example.js', example);
+
+const EXAMPLE_TRACE = fileURLToPath(new URL('../examples/thunderbolt-nvme.trace.gz', import.meta.url));
+
+type Figures = Readonly<Record<string, { readonly value: number }>>;
+
+interface SizeClass {
+  readonly size: string;
+  readonly aligned: { readonly value: number };
+}
+
+/** What is read of a row here. */
+interface JsonRow {
+  readonly policy: string;
+  readonly promises: readonly string[];
+  readonly total: {
+    readonly bounced: Figures;
+    readonly invalidations: Figures;
+    readonly flushes: Figures;
+    readonly failed: { readonly value: number };
+  };
+}
+bench.write('deferred-limit.js', limited);
 
 /** The example with other text in it. */
 function changed(from: string, to: string): string {
@@ -48,6 +72,37 @@ describe('the example in docs/policies.md', () => {
     const piped = bench.dmalab(['compare', '-', '--machine', SMALL_MACHINE, '--policy', './example.cjs'], { input: `${text}\n` });
     expect([piped.code, piped.err]).toEqual([0, '']);
     expect(piped.out).toContain('\nsmall-bounce ');
+  });
+});
+
+describe('the second example in docs/policies.md', () => {
+  it('is short and needs no imports, and there is no third', () => {
+    expect(examples).toHaveLength(2);
+    expect(limited.split('\n').length).toBeLessThan(60);
+    expect(limited).not.toContain('import');
+  });
+
+  it('defers what it copies, and invalidates at once for every large buffer of whole pages', () => {
+    bench.write('deferred-limit.js', limited);
+    const { code, out, err } = bench.dmalab(['compare', EXAMPLE_TRACE, '--policy', 'bounce-deferred,./deferred-limit.js', '--json']);
+    expect([code, err]).toEqual([0, '']);
+    const { rows, mappings } = JSON.parse(out);
+    const [, all, some] = rows.map(({ policy, promises, total: { bounced, invalidations, flushes, failed } }: JsonRow) => ({
+      policy,
+      promises,
+      bounced: bounced.ranges.value,
+      atOnce: invalidations.pageSelective.value,
+      byTimer: flushes.timer.value > 0,
+      failed: failed.value,
+    }));
+    expect(all).toMatchObject({ policy: 'bounce-deferred', atOnce: 0, byTimer: true, failed: 0 });
+    expect(some).toEqual({ ...all, policy: 'deferred-limit', bounced: all.bounced - some.atOnce, atOnce: some.atOnce });
+    // The limit is inside of the class up to 64 KiB.
+    const aligned = (...sizes: readonly string[]): number =>
+      mappings.classes.reduce((sum: number, row: SizeClass) => sum + (sizes.includes(row.size) ? row.aligned.value : 0), 0);
+    expect(some.atOnce).toBeGreaterThanOrEqual(aligned('<=256 KiB', '>256 KiB'));
+    expect(some.atOnce).toBeLessThanOrEqual(aligned('<=64 KiB', '<=256 KiB', '>256 KiB'));
+    expect(aligned('>256 KiB', '<=256 KiB')).toBeGreaterThan(0);
   });
 });
 

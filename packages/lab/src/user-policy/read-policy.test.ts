@@ -1,7 +1,8 @@
 import { DmaStep, LabError, policies } from 'dmalab-core';
 import { describe, expect, it } from 'vitest';
 import { compareRecording } from '../compare/compare.ts';
-import { mapPageText, mapText } from '../testing/kernel-lines.ts';
+import type { Recording } from '../replay/recording.ts';
+import { mapPageText, mapText, unmapPageText, unmapText } from '../testing/kernel-lines.ts';
 import { recordingFromText } from '../testing/recording-from-text.ts';
 import { testMachine } from '../testing/test-machine.ts';
 import { TraceText, task } from '../testing/trace-text.ts';
@@ -24,6 +25,34 @@ const good = {
   unmapBounced: [...unmap, 'COPY_OUT', 'FREE_SLOTS'],
   unmapCoherent: unmap,
 };
+
+const deferred = ['CLEAR_TABLE', 'COPY_OUT', 'QUEUE_IOVA_AND_SLOTS'];
+const shadow = {
+  mapBounced: ['TAKE_SHADOW', 'COPY_IN', 'ZERO_PADDING'],
+  mapNewShadow: ['GROW_SHADOW', ...map, 'KEEP_SHADOW', 'COPY_IN', 'ZERO_PADDING'],
+  unmapBounced: ['COPY_OUT', 'RETURN_SHADOW'],
+};
+const RANGES = [
+  [0x1000, 4096],
+  [0x1000, 3 * 4096],
+  [0x1000, 4095],
+  [0x1010, 4080],
+  [0x1010, 8192],
+] as const;
+
+/** Aligned and unaligned buffers, each mapped and unmapped twice. */
+function smallRecording(): Recording {
+  const device = '0000:00:05.0';
+  const text = new TraceText();
+  for (const [address, bytes] of [...RANGES, ...RANGES]) {
+    const offset = address % 4096;
+    const pages = Math.ceil((offset + bytes) / 4096);
+    const iova = 0xff000 - pages * 4096;
+    text.add(task(1), mapText(iova, address - offset, pages * 4096), mapPageText(device, iova + offset, bytes, address));
+    text.add(task(1), unmapText(iova, pages * 4096), unmapPageText(device, iova + offset, bytes));
+  }
+  return recordingFromText(text.toString(), testMachine({ devices: [{ address: device, protection: 'lazy' }] }));
+}
 
 /** Code, what was expected and what to do next, or that there was nothing to refuse. */
 function refusal(work: () => unknown): string {
@@ -63,6 +92,28 @@ describe('a policy file', () => {
 
   it.each(policies.map((policy) => [policy.name, policy] as const))('can say what %s says', (_, policy) => {
     expect(refusal(() => readPolicy({ ...policy, name: 'mine' }, source, []))).toBe('accepted');
+    const { bounces, ...said } = readPolicy({ ...policy, name: 'mine' }, source, []);
+    const { bounces: original, ...expected } = { ...policy, name: 'mine', source };
+    expect(said).toEqual(expected);
+    for (const [address, bytes] of RANGES) expect(bounces(address, bytes)).toBe(original(address, bytes));
+  });
+
+  it('has defaults for what most policies need not say', () => {
+    expect(read({})).toMatchObject({ bouncesEdgesOnly: false, mapsAlignedDirectWhenDry: false, mapNewShadow: [] });
+  });
+
+  it('does what the policy does that says the same', async () => {
+    const names = policies.map(({ name }) => name);
+    const copies = policies.map((policy) => readPolicy({ ...policy, name: `my-${policy.name}` }, source, []));
+    const { rows } = await compareRecording(smallRecording(), { policies: [...names, ...copies] });
+    const figures = new Map(rows.map(({ policy, total }) => [policy, total]));
+    for (const name of names) expect(figures.get(`my-${name}`)).toEqual(figures.get(name));
+    expect(figures.get('bounce-deferred')).not.toEqual(figures.get('bounce-lazy-unsafe'));
+  });
+
+  it('that bounces the ends only has whole pages mapped as they are, whatever it answers', () => {
+    const { bounces } = read({ bouncesEdgesOnly: true, bounces: () => true });
+    expect(RANGES.map(([address, bytes]) => bounces(address, bytes))).toEqual([false, false, true, true, true]);
   });
 
   it.each([
@@ -94,13 +145,13 @@ describe('a policy file', () => {
     [{ mapDirect: new Array(33).fill('FLUSH_MAP') }, 'POL008: at most 32 steps'],
     [{ mapDirect: [] }, 'POL008: no FREE_IOVA, since mapDirect has no ALLOCATE_IOVA'],
     [{ unmapDirect: [] }, 'POL008: one of FREE_IOVA, QUEUE_IOVA, since mapDirect has ALLOCATE_IOVA'],
-    [{ unmapBounced: unmap }, 'POL008: one of FREE_SLOTS, since mapBounced has TAKE_SLOTS'],
+    [{ unmapBounced: unmap }, 'POL008: one of FREE_SLOTS, QUEUE_IOVA_AND_SLOTS, since mapBounced has TAKE_SLOTS'],
     [{ mapBounced: ['COPY_IN', 'TAKE_SLOTS', ...map] }, 'POL008: TAKE_SLOTS before COPY_IN'],
-    [{ mapBounced: [...map, 'TAKE_SLOTS', 'COPY_IN'] }, 'POL008: TAKE_SLOTS before WRITE_TABLE'],
+    [{ mapBounced: [...map, 'TAKE_SLOTS', 'COPY_IN'] }, 'POL008: TAKE_SLOTS before ALLOCATE_IOVA'],
     [{ mapDirect: ['WRITE_TABLE', 'ALLOCATE_IOVA'] }, 'POL008: ALLOCATE_IOVA before WRITE_TABLE'],
     [{ unmapBounced: [...unmap, 'FREE_SLOTS', 'COPY_OUT'] }, 'POL008: COPY_OUT before FREE_SLOTS'],
     [{ unmapDirect: ['CLEAR_TABLE', 'QUEUE_IOVA'] }, 'POL008: lazy: true beside QUEUE_IOVA'],
-    [{ lazy: true }, 'POL008: QUEUE_IOVA where lazy is true'],
+    [{ lazy: true }, 'POL008: QUEUE_IOVA or QUEUE_IOVA_AND_SLOTS where lazy is true'],
     [{ unmapDirect: ['CLEAR_TABLE', 'FREE_TABLES', 'FREE_IOVA', 'FREE_IOVA'] }, 'POL008: each step once'],
     [
       { unmapDirect: ['CLEAR_TABLE', 'FREE_TABLES', 'SUBMIT_INVALIDATION', 'FREE_IOVA'] },
@@ -108,6 +159,61 @@ describe('a policy file', () => {
     ],
     [{ translated: false }, 'POL008: no ALLOCATE_IOVA where translated is false'],
     [{ unmapDirect: ['CLEAR_TABLE', 'FREE_TABLES', 'FREE_IOVA', 'QUEUE_IOVA'], lazy: true }, 'POL008: one of FREE_IOVA, QUEUE_IOVA'],
+    [{ mapsAlignedDirectWhenDry: null }, 'POL005'],
+    [{ translated: false, mapsAlignedDirectWhenDry: true }, 'POL005: false where translated is false'],
+    [{ translated: false, bouncesEdgesOnly: true }, 'POL005: false where translated is false'],
+    [{ unmapBounced: deferred }, 'POL008: lazy: true beside QUEUE_IOVA_AND_SLOTS'],
+    [{ lazy: true, unmapBounced: deferred }, 'accepted'],
+    [{ lazy: true, unmapBounced: deferred, unmapDirect: deferred }, 'POL008: no QUEUE_IOVA_AND_SLOTS, since mapDirect has no TAKE_SLOTS'],
+    [{ lazy: true, unmapBounced: [...deferred, 'FREE_SLOTS'] }, 'POL008: one of FREE_SLOTS, QUEUE_IOVA_AND_SLOTS, since'],
+    [
+      { lazy: true, unmapBounced: [...deferred, 'QUEUE_IOVA'] },
+      'POL008: one of FREE_IOVA, QUEUE_IOVA, QUEUE_IOVA_AND_SLOTS, since mapBounced has ALLOCATE_IOVA | QUEUE_IOVA and QUEUE_IOVA_AND_SLOTS',
+    ],
+    [{ lazy: true, unmapBounced: ['CLEAR_TABLE', 'QUEUE_IOVA_AND_SLOTS', 'COPY_OUT'] }, 'POL008: COPY_OUT before QUEUE_IOVA_AND_SLOTS'],
+    [{ lazy: true, unmapBounced: ['COPY_OUT', 'QUEUE_IOVA_AND_SLOTS', 'CLEAR_TABLE'] }, 'POL008: CLEAR_TABLE before QUEUE_IOVA_AND_SLOTS'],
+    [{ lazy: true, unmapDirect: ['CLEAR_TABLE', 'QUEUE_IOVA', 'FREE_TABLES'] }, 'POL008: FREE_TABLES before QUEUE_IOVA'],
+    [{ lazy: true, bouncesEdgesOnly: true, unmapBounced: deferred }, 'POL008: no QUEUE_IOVA_AND_SLOTS where bouncesEdgesOnly is true'],
+    [shadow, 'accepted'],
+    [{ ...shadow, mapsAlignedDirectWhenDry: true }, 'accepted'],
+    [{ ...shadow, bouncesEdgesOnly: true }, 'POL008: no TAKE_SHADOW where bouncesEdgesOnly is true'],
+    [{ ...shadow, mapNewShadow: undefined }, 'POL008: GROW_SHADOW, since mapBounced has TAKE_SHADOW'],
+    [{ ...shadow, mapNewShadow: ['GROW_SHADOW', ...map] }, 'POL008: KEEP_SHADOW, since mapBounced has TAKE_SHADOW'],
+    [{ ...shadow, mapNewShadow: [...map, 'GROW_SHADOW', 'KEEP_SHADOW'] }, 'POL008: GROW_SHADOW before ALLOCATE_IOVA'],
+    [{ ...shadow, mapNewShadow: ['GROW_SHADOW', 'KEEP_SHADOW'] }, 'POL008: WRITE_TABLE before KEEP_SHADOW'],
+    [{ ...shadow, mapNewShadow: ['GROW_SHADOW', 'COPY_IN', ...map, 'KEEP_SHADOW'] }, 'POL008: KEEP_SHADOW before COPY_IN'],
+    [{ ...shadow, mapNewShadow: ['TAKE_SLOTS'] }, 'POL007'],
+    [{ mapNewShadow: shadow.mapNewShadow }, 'POL008: an empty list, since mapBounced has no TAKE_SHADOW'],
+    [{ ...shadow, mapBounced: ['GROW_SHADOW'] }, 'POL007'],
+    [{ ...shadow, mapBounced: [] }, 'POL008: no RETURN_SHADOW, since mapBounced has no TAKE_SHADOW'],
+    [{ mapBounced: map, unmapBounced: unmap }, 'POL008: either TAKE_SLOTS or TAKE_SHADOW | a list without them'],
+    [
+      { ...shadow, mapBounced: [...shadow.mapBounced, 'TAKE_SLOTS'], unmapBounced: [...shadow.unmapBounced, 'FREE_SLOTS'] },
+      'POL008: either TAKE_SLOTS or TAKE_SHADOW | both of them',
+    ],
+    [
+      { ...shadow, mapBounced: [...shadow.mapBounced, ...map], unmapBounced: [...unmap, 'RETURN_SHADOW'] },
+      'POL008: no ALLOCATE_IOVA beside',
+    ],
+    [{ ...shadow, unmapBounced: ['COPY_OUT'] }, 'POL008: one of RETURN_SHADOW, since mapBounced has TAKE_SHADOW'],
+    [{ ...shadow, unmapBounced: [...shadow.unmapBounced, 'FREE_SLOTS'] }, 'POL008: no FREE_SLOTS, since mapBounced has no TAKE_SLOTS'],
+    [{ ...shadow, unmapBounced: ['RETURN_SHADOW', 'COPY_OUT'] }, 'POL008: COPY_OUT before RETURN_SHADOW'],
+    [
+      { ...shadow, translated: false, mapDirect: [], unmapDirect: [], unmapCoherent: [] },
+      'POL008: no TAKE_SHADOW where translated is false',
+    ],
+    [
+      {
+        translated: false,
+        bounces: () => true,
+        mapDirect: [],
+        mapBounced: ['TAKE_SLOTS', 'COPY_IN'],
+        unmapDirect: [],
+        unmapBounced: ['COPY_OUT', 'FREE_SLOTS'],
+        unmapCoherent: [],
+      },
+      'accepted',
+    ],
   ])('with %o is refused', (change, expected) => {
     expect(refusal(() => read(change))).toContain(expected);
   });

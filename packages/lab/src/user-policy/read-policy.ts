@@ -1,4 +1,4 @@
-import { type DmaStep, LabError, policies } from 'dmalab-core';
+import { type DmaStep, LabError, PAGE_SIZE, policies } from 'dmalab-core';
 import { AS_RECORDED } from '../compare/compare-result.ts';
 import { nearestName } from '../compare/nearest-name.ts';
 import { printable } from '../compare/printable.ts';
@@ -6,12 +6,15 @@ import { checkSteps, LIST_NAMES, type ListName, readSteps } from './step-lists.t
 import { thrownLine, thrownText } from './thrown.ts';
 import { type PolicySource, promiseNames, type UserPolicy } from './user-policy.ts';
 
-const REQUIRED = ['name', 'summary', 'translated', 'lazy', 'mapsSgPerEntry', 'bounces', ...LIST_NAMES] as const;
-const OPTIONAL = ['promises', 'status'] as const;
+const SWITCHES = ['translated', 'lazy', 'mapsSgPerEntry', 'bouncesEdgesOnly', 'mapsAlignedDirectWhenDry'] as const;
+const FIELDS = ['name', 'summary', ...SWITCHES, 'bounces', ...LIST_NAMES, 'promises', 'status'] as const;
+/** What a field that is left out says; `status` names the file then. The other fields have to be there. */
+const DEFAULTS = { bouncesEdgesOnly: false, mapsAlignedDirectWhenDry: false, mapNewShadow: [], promises: [] };
 const NAME = /^[a-z][a-z0-9-]{0,29}$/;
 const TEXT = /^[\x20-\x7e]{1,100}$/;
 
-type Fields = Readonly<Record<(typeof REQUIRED)[number] | (typeof OPTIONAL)[number], unknown>>;
+type Fields = Readonly<Record<(typeof FIELDS)[number], unknown>>;
+type Switches = Readonly<Record<(typeof SWITCHES)[number], boolean>>;
 
 /**
  * Checks what a policy file exports and copies it.
@@ -24,24 +27,17 @@ export function readPolicy(exported: unknown, source: PolicySource, taken: reado
   const fields = readFields(exported, file);
   const name = textField(fields, 'name', file, NAME, 'lower case letters, digits and dashes, at most 30, a letter first');
   if (name === AS_RECORDED || taken.includes(name) || policies.some((policy) => policy.name === name)) throw nameTaken(name, file);
-  const translated = booleanField(fields, 'translated', file);
-  const lazy = booleanField(fields, 'lazy', file);
-  if (lazy && !translated) throw wrongField(file, 'lazy', 'false where translated is false', 'true');
+  const switches = readSwitches(fields, file);
   const lists = Object.fromEntries(LIST_NAMES.map((list) => [list, readSteps(list, fields[list], file)])) as Record<
     ListName,
     readonly DmaStep[]
   >;
-  checkSteps(lists, translated, lazy, file);
+  checkSteps(lists, switches, file);
   return {
     name,
     summary: textField(fields, 'summary', file, TEXT, 'one line of ASCII, at most 100 characters'),
-    translated,
-    lazy,
-    mapsSgPerEntry: booleanField(fields, 'mapsSgPerEntry', file),
-    bounces: checkedBounces(fields.bounces, exported, source),
-    bouncesEdgesOnly: false,
-    mapsAlignedDirectWhenDry: false,
-    mapNewShadow: [],
+    ...switches,
+    bounces: checkedBounces(fields.bounces, switches.bouncesEdgesOnly, exported, source),
     ...lists,
     promises: readPromises(fields.promises, file),
     status: fields.status === undefined ? `user's own, ${file}` : textField(fields, 'status', file, TEXT, 'one line of ASCII'),
@@ -60,7 +56,7 @@ function readFields(exported: unknown, file: string): Fields {
       next: 'begin with the example in docs/policies.md',
     });
   }
-  const known: readonly string[] = [...REQUIRED, ...OPTIONAL];
+  const known: readonly string[] = FIELDS;
   const own = Object.keys(exported);
   const unknown = own.find((field) => !known.includes(field));
   if (unknown !== undefined) {
@@ -74,13 +70,21 @@ function readFields(exported: unknown, file: string): Fields {
       next: nearest === undefined ? 'leave it out' : `did you mean ${nearest}?`,
     });
   }
-  return Object.fromEntries(known.map((field) => [field, Reflect.get(exported, field)])) as Fields;
+  const said = known.map((field) => [field, Reflect.get(exported, field)] as const).filter(([, value]) => value !== undefined);
+  return { ...DEFAULTS, ...Object.fromEntries(said) } as Fields;
 }
 
 function textField(fields: Fields, field: keyof Fields, file: string, form: RegExp, expected: string): string {
   const value = fields[field];
   if (typeof value === 'string' && form.test(value)) return value;
   throw wrongField(file, field, expected, value);
+}
+
+function readSwitches(fields: Fields, file: string): Switches {
+  const switches = Object.fromEntries(SWITCHES.map((field) => [field, booleanField(fields, field, file)])) as Switches;
+  for (const field of ['lazy', 'bouncesEdgesOnly', 'mapsAlignedDirectWhenDry'] as const)
+    if (switches[field] && !switches.translated) throw wrongField(file, field, 'false where translated is false', 'true');
+  return switches;
 }
 
 function booleanField(fields: Fields, field: keyof Fields, file: string): boolean {
@@ -90,7 +94,6 @@ function booleanField(fields: Fields, field: keyof Fields, file: string): boolea
 }
 
 function readPromises(value: unknown, file: string): UserPolicy['promises'] {
-  if (value === undefined) return [];
   const promised = Array.isArray(value) ? promiseNames.filter((name) => value.includes(name)) : [];
   if (Array.isArray(value) && promised.length === value.length) return promised;
   throw wrongField(
@@ -101,8 +104,8 @@ function readPromises(value: unknown, file: string): UserPolicy['promises'] {
   );
 }
 
-/** The function of the file, held to its word. */
-function checkedBounces(value: unknown, exported: unknown, source: PolicySource): UserPolicy['bounces'] {
+/** The function of the file, held to its word. Whole pages have no partial page at their ends that could be bounced. */
+function checkedBounces(value: unknown, edgesOnly: boolean, exported: unknown, source: PolicySource): UserPolicy['bounces'] {
   if (typeof value !== 'function')
     throw wrongField(source.file, 'bounces', 'a function of address and bytes that says whether to bounce', value);
   return (address, bytes) => {
@@ -113,7 +116,7 @@ function checkedBounces(value: unknown, exported: unknown, source: PolicySource)
       throw noAnswer(source.file, thrownLine(error, source.path), address, bytes, thrownText(error));
     }
     if (typeof answer !== 'boolean') throw noAnswer(source.file, undefined, address, bytes, kindOf(answer));
-    return answer;
+    return answer && !(edgesOnly && address % PAGE_SIZE === 0 && bytes % PAGE_SIZE === 0);
   };
 }
 

@@ -1,7 +1,7 @@
-import type { ProtectionPolicy } from 'dmalab-core';
+import type { PropertyName, ProtectionPolicy } from 'dmalab-core';
 
 /** Properties that a policy can promise. */
-export const promiseNames = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6'] as const;
+export const promiseNames: readonly PropertyName[] = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6'];
 
 /** Where a policy of the user's own comes from. */
 export interface PolicySource {
@@ -21,8 +21,6 @@ export interface CodeWatch {
 /** A policy of the user's own, checked and copied: nothing of it changes any more. */
 export interface UserPolicy extends ProtectionPolicy {
   readonly source: PolicySource;
-  readonly promises: readonly (typeof promiseNames)[number][];
-  readonly status: string;
 }
 
 export function isUserPolicy(policy: ProtectionPolicy): policy is UserPolicy {
