@@ -43,12 +43,12 @@ interface Dot {
 type Foreign = number | 'all memory' | 'not known';
 
 /** One dot per policy with a price. Times of an emulator are not drawn: there the byte-seconds of as-recorded are unknown. */
-export function costExposurePlot(result: CompareResult, { complete, partial }: CompareGroups, emulatorTime: boolean): Markup {
+export function costExposurePlot(result: CompareResult, { complete, partial, unchecked }: CompareGroups, emulatorTime: boolean): Markup {
   const id = 'cost-exposure';
   const dots = [
     ...result.rows.filter(({ policy }) => policy === AS_RECORDED).flatMap((row) => dotOf(row, 'recorded', result, emulatorTime)),
     ...complete.flatMap((row) => dotOf(row, 'complete', result, emulatorTime)),
-    ...partial.flatMap((row) => dotOf(row, 'partial', result, emulatorTime)),
+    ...[...partial, ...unchecked].flatMap((row) => dotOf(row, 'partial', result, emulatorTime)),
   ];
   const most = Math.max(0.001, ...dots.map(({ high }) => high));
   // Names stand behind the whiskers and have to fit.

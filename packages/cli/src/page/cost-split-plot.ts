@@ -26,10 +26,10 @@ const PART_WORDS: Readonly<Record<CostPart, string>> = {
 };
 
 /** A bar per policy, in the order of the table. */
-export function costSplitPlot(result: CompareResult, { complete, partial }: CompareGroups): Markup {
+export function costSplitPlot(result: CompareResult, { complete, partial, unchecked }: CompareGroups): Markup {
   const id = 'cost-split';
   const recorded = result.rows.filter(({ policy }) => policy === AS_RECORDED);
-  const rows = [...recorded, ...complete, ...partial];
+  const rows = [...recorded, ...complete, ...partial, ...unchecked];
   const most = Math.max(0.001, ...rows.map(({ cost }) => (cost?.perPair.total.high ?? 0) / NS_PER_US));
   const x = scaleLinear([0, most], [LEFT, RIGHT]).nice();
   const bottom = TOP + rows.length * ROW_HEIGHT + 4;

@@ -59,6 +59,7 @@ export function policyTableRows(result: CompareResult, groups: CompareGroups, op
   for (const [title, group] of [
     [`-- P1 to P6 hold in the checker (${REFUTED_WITHIN}) --`, groups.complete],
     ['-- give something up --', groups.partial],
+    ['-- your own, not checked: gives up what it does not promise --', groups.unchecked],
   ] as const) {
     if (group.length > 0) rows.push({ across: title }, ...sorted(group, options.sort).map(cells));
   }

@@ -22,6 +22,8 @@ export interface CompareGroups {
   readonly complete: readonly CompareRow[];
   /** Give something up. */
   readonly partial: readonly CompareRow[];
+  /** Policies of the user's own, which nobody has checked; what they give up is what they do not promise. */
+  readonly unchecked: readonly CompareRow[];
 }
 
 /**
@@ -38,8 +40,9 @@ export function compareGroups({ rows }: CompareResult): CompareGroups {
   const whatIf = rows.filter(({ policy }) => policy !== AS_RECORDED);
   const ordered = whatIf.toSorted((a, b) => costOf(a) - costOf(b));
   return {
-    complete: ordered.filter((row) => givenUp(row).length === 0),
-    partial: ordered.filter((row) => givenUp(row).length > 0),
+    complete: ordered.filter((row) => isChecked(row) && givenUp(row).length === 0),
+    partial: ordered.filter((row) => isChecked(row) && givenUp(row).length > 0),
+    unchecked: ordered.filter((row) => !isChecked(row)),
   };
 }
 
@@ -113,6 +116,10 @@ function usRange(lowNs: number, highNs: number): string {
 
 function us(ns: number): string {
   return (ns / NS_PER_US).toPrecision(3);
+}
+
+function isChecked({ policy }: CompareRow): boolean {
+  return policy in REFUTED_PROPERTIES;
 }
 
 /** Rows without a price come last. */
