@@ -1,0 +1,61 @@
+import { policies } from 'dmalab-core';
+import { type AttackVerdict, runAttacks } from 'dmalab-lab';
+import { markdownTable } from './markdown-table.ts';
+
+/** What each policy does, in words; the order of columns is that of the table. */
+const DEEDS: Readonly<Record<string, readonly [copied: string, invalidated: string, released: string]>> = {
+  passthrough: ['nothing', 'nothing', 'no slots'],
+  strict: ['nothing', 'in every unmap', 'no slots'],
+  lazy: ['nothing', 'by a later flush of the domain', 'no slots'],
+  'bounce-strict': ['whole buffers that do not fill their pages', 'in every unmap', 'in the unmap, after the invalidation'],
+  'bounce-partial': ['their first and last page, as far as partial', 'in every unmap', 'in the unmap, after the invalidation'],
+  'bounce-link': ['as `bounce-partial`', 'in every unmap', 'in the unmap, **before** the invalidation'],
+  'bounce-lazy-unsafe': ['every buffer', 'by a later flush of the domain', 'in the unmap, **before** the flush'],
+  'bounce-deferred': ['every buffer', 'by a later flush of the domain', 'after that flush, with the address'],
+  'bounce-deferred-mixed': [
+    'whole buffers that do not fill their pages',
+    'those by a later flush, the others in the unmap',
+    'after that flush, with the address',
+  ],
+  shadow: ['every buffer', 'when the device goes', 'to the same device at once, to the pool when the device goes'],
+  'swiotlb-force': ['every buffer', 'no IOMMU', 'in the unmap'],
+};
+/** The scripts in which the answers of 2019 differ from each other or from `strict`. */
+const ATTACKS: readonly string[] = ['A2', 'A3', 'A7', 'A8', 'A9', 'A10', 'A11', 'A12', 'A13', 'A15'];
+const ATTACKED: readonly string[] = [
+  'strict',
+  'lazy',
+  'bounce-strict',
+  'bounce-partial',
+  'bounce-link',
+  'bounce-lazy-unsafe',
+  'bounce-deferred',
+  'bounce-deferred-mixed',
+  'shadow',
+];
+const VERDICTS: Readonly<Record<AttackVerdict, string>> = {
+  stopped: 'stopped',
+  'not stopped': '**NOT**',
+  partly: 'partly',
+  'does not apply': '-',
+};
+
+/** The policies of the comparison. */
+export function optionTable(): string {
+  const rows = policies.map(({ name, status, promises }) => [`\`${name}\``, ...DEEDS[name]!, promises.join(' '), status]);
+  return markdownTable(['Policy', 'Copied', 'Invalidated', 'Slots released', 'Promises', 'Status'], rows);
+}
+
+/** How scripted attacks went, bytes of others read and changed. */
+export function attackTable(): string {
+  const { attacks } = runAttacks({ policies: ATTACKED });
+  const rows = attacks
+    .filter(({ id }) => ATTACKS.includes(id))
+    .map(({ id, name, outcomes }) => [
+      `${id} ${name}`,
+      ...outcomes.map(({ verdict, bytesRead, bytesChanged }) =>
+        [VERDICTS[verdict], bytesRead > 0 ? `r${bytesRead}` : '', bytesChanged > 0 ? `w${bytesChanged}` : ''].join(' ').trim(),
+      ),
+    ]);
+  return markdownTable(['Attack', ...ATTACKED.map((name) => `\`${name}\``)], rows);
+}

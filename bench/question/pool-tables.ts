@@ -1,0 +1,46 @@
+import { countText } from 'dmalab';
+import { SLOT_BYTES } from 'dmalab-core';
+import { type CompareRow, Quantity } from 'dmalab-lab';
+import { reuseText } from './exposure-tables.ts';
+import { markdownTable, policyText } from './markdown-table.ts';
+import { type Recordings, rowOf } from './recordings.ts';
+
+const POLICIES: readonly string[] = ['bounce-strict', 'bounce-deferred', 'bounce-deferred-mixed', 'bounce-lazy-unsafe'];
+/** Undefined: the recorded pool. */
+const POOLS: readonly (string | undefined)[] = [undefined, '1024', '512', '256', '128'];
+
+/** What waits in the pool, who flushes for want of slots, and what a small pool shows of reuse. */
+export async function poolTable(recordings: Recordings, name: string): Promise<string> {
+  const results = await Promise.all(
+    POOLS.map((pool) => recordings.compare(name, { policies: POLICIES, ...(pool === undefined ? {} : { pool }) })),
+  );
+  const rows = POLICIES.flatMap((policy) =>
+    results.map((result) => [
+      policyText(rowOf(result, policy)),
+      countText(result.recording.whatIfPool!.slots),
+      ...poolCells(rowOf(result, policy)),
+    ]),
+  );
+  const flushes = ['timer', 'full ring', 'early, own', 'early, foreign'].map((cause) => `Flushes: ${cause}`);
+  return markdownTable(
+    ['Policy', 'Pool, slots', 'Slots, peak', 'of them waiting, peak', ...flushes, 'Failed', 'Reuse, same / other device'],
+    rows,
+  );
+}
+
+function poolCells(row: CompareRow): string[] {
+  const { flushes, pool, failures } = row.total;
+  const { quantities } = row.work!.charges;
+  const waiting = row.exposure!.total.either!.retiredSlot.peak.value! / SLOT_BYTES;
+  const count = (value: number | null): string => (flushes.timer.value === null ? '-' : countText(value!));
+  return [
+    countText(pool.slotsPeak.value!),
+    count(waiting),
+    count(flushes.timer.value),
+    count(flushes.ringFull.value),
+    count(quantities[Quantity.EARLY_FLUSHES_OWN]!),
+    count(quantities[Quantity.EARLY_FLUSHES_FOREIGN]!),
+    countText(failures.poolFull.value!),
+    reuseText(row),
+  ];
+}

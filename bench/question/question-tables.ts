@@ -1,0 +1,54 @@
+import { answerTable, cacheStateTable, costTable, profileTable, splitTable } from './cost-tables.ts';
+import { exposureTable } from './exposure-tables.ts';
+import { attackTable, optionTable } from './policy-tables.ts';
+import { poolTable } from './pool-tables.ts';
+import { EXAMPLE, type Recordings, SHARED_RECORDINGS } from './recordings.ts';
+import { saturateTable } from './saturate-tables.ts';
+
+/** Makes a table of the page. */
+export type TableMaker = (recordings: Recordings) => Promise<string> | string;
+
+/** Pool in which slots come round soon enough for reuse to show. */
+const SMALL_POOL = '256';
+/** Recordings of which every look at the pool is shown. */
+const POOL_RECORDINGS: readonly string[] = ['strict-1cpu-nvme', 'lazy-1cpu-mixed'];
+
+/** Tables that need nothing but this repository, by the name of their block. */
+export const ownTables: ReadonlyMap<string, TableMaker> = new Map<string, TableMaker>([
+  ['options', optionTable],
+  ['answer', (recordings) => answerTable(recordings, [EXAMPLE])],
+  ['answer-profiles', profileTable],
+  ['cache-state', (recordings) => cacheStateTable(recordings, [EXAMPLE])],
+  ['split', async (recordings) => splitTable(await recordings.compare(EXAMPLE))],
+  ['attacks', attackTable],
+  ['saturate-small', () => saturateTable('vtd-bare', 1500)],
+  ['saturate-large', () => saturateTable('vtd-bare', 65536)],
+  ['saturate-small-smmuv3', () => saturateTable('smmuv3-1q-64cpu', 1500)],
+  ...recordingTables(EXAMPLE),
+  [`pool-${EXAMPLE}`, (recordings) => poolTable(recordings, EXAMPLE)],
+]);
+
+/** Tables of the recordings that do not come along. */
+export const sharedTables: ReadonlyMap<string, TableMaker> = new Map<string, TableMaker>([
+  ['answer-shared', (recordings) => answerTable(recordings, SHARED_RECORDINGS)],
+  ['cache-state-shared', (recordings) => cacheStateTable(recordings, SHARED_RECORDINGS)],
+  ...SHARED_RECORDINGS.flatMap(recordingTables),
+  ...POOL_RECORDINGS.flatMap((name): [string, TableMaker][] => [
+    [`exposure-${name}-small`, async (recordings) => exposureTable(await recordings.compare(name, { pool: SMALL_POOL }))],
+    [`pool-${name}`, (recordings) => poolTable(recordings, name)],
+  ]),
+]);
+
+/** The tables by name, made one after the other. */
+export async function makeTables(makers: ReadonlyMap<string, TableMaker>, recordings: Recordings): Promise<Map<string, string>> {
+  const tables = new Map<string, string>();
+  for (const [name, make] of makers) tables.set(name, await make(recordings));
+  return tables;
+}
+
+function recordingTables(name: string): [string, TableMaker][] {
+  return [
+    [`cost-${name}`, async (recordings) => costTable(await recordings.compare(name))],
+    [`exposure-${name}`, async (recordings) => exposureTable(await recordings.compare(name))],
+  ];
+}
