@@ -20,7 +20,8 @@ const COLUMNS: readonly TableColumn[] = [
 const NS_PER_US = 1e3;
 const NS_PER_MS = 1e6;
 /** Own retired slots stay reachable: harmless, but not hidden. */
-const OWN_MARK = ' o';
+const OWN_MARK = 'o';
+const OWN_CELL = /^o[\d.]+ [mu]s/;
 const ALL_MEMORY = 'all mem';
 
 /** How rows are put in order inside their group. */
@@ -130,11 +131,11 @@ function staleCell(row: CompareRow, result: CompareResult, emulatorTime: boolean
   if (longest > 0) {
     const recorded = row.policy === AS_RECORDED && result.recording.flushMoments === 'recorded';
     if (recorded && result.recording.emulated && !emulatorTime) return UNKNOWN;
-    return `${significantText(longest / NS_PER_MS)} ms${recorded ? ' R' : mark}`;
+    return `${mark}${significantText(longest / NS_PER_MS)} ms${recorded ? 'R' : ''}`;
   }
-  if (sum(({ other }) => other.windowsInsideCall.value) === 0) return mark === '' ? NOT_APPLICABLE : `0 us${mark}`;
+  if (sum(({ other }) => other.windowsInsideCall.value) === 0) return mark === '' ? NOT_APPLICABLE : `${mark}0 us`;
   const latency = result.invalidationNs;
-  return latency === null ? UNKNOWN : `${significantText(latency / NS_PER_US)} us${mark}`;
+  return latency === null ? UNKNOWN : `${mark}${significantText(latency / NS_PER_US)} us`;
 }
 
 function reuseCell({ exposure }: CompareRow): string {
@@ -188,9 +189,9 @@ function legendLines(result: CompareResult, rows: readonly TableRow[], columns: 
     ...result.rows.flatMap(({ exposure }) => exposure?.devices.map(({ stale }) => stale.ownSlots.longest.value ?? 0) ?? []),
   );
   const lines = ['foreign = peak bytes of neighbours and of other devices within reach'];
-  if (has((cell) => cell.endsWith(OWN_MARK))) lines[0] += `; o = own retired slots stay up to ${significantText(own / NS_PER_MS)} ms`;
+  if (has((cell) => OWN_CELL.test(cell))) lines[0] += `; o = own retired slots stay up to ${significantText(own / NS_PER_MS)} ms`;
   lines.push('vs rec  = same constants in both rows; = within 1 %, ~ the sign changes inside their ranges');
-  if (has((cell) => cell.endsWith(' us') || cell.endsWith(`us${OWN_MARK}`)))
+  if (has((cell) => cell.endsWith(' us')))
     lines.push('stale   = of us: one invalidation of the profile, since a replayed call takes no time');
   if (has((cell) => cell === UNKNOWN)) lines.push('?       = emulator time means nothing (--emulator-time), or a constant is missing');
   lines.push('reuse   = later mappings inside a stale window; memory that is not mapped again is not seen');

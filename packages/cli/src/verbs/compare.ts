@@ -4,6 +4,7 @@ import {
   Comparison,
   compareGroups,
   type CompareOptions as LabOptions,
+  plainCharges,
   priceComparison,
   type RecordingProgress,
   reachedOf,
@@ -96,9 +97,10 @@ async function compareApart(
 
 /** The lab's object with the sentence that all outputs share; `data` stays the first key. */
 function jsonReport(result: CompareResult, stoppedAt: string | undefined): object {
-  const { data, format, version, ...rest } = result;
+  const { data, format, version, rows, ...rest } = result;
+  const plain = rows.map((row) => ({ ...row, work: row.work === null ? null : { ...row.work, charges: plainCharges(row.work.charges) } }));
   const interrupted = stoppedAt === undefined ? {} : { interrupted: stoppedAt };
-  return { data, format, version, ...interrupted, answer: compareAnswer(result, COLUMNS_MAX), ...rest };
+  return { data, format, version, ...interrupted, answer: compareAnswer(result, COLUMNS_MAX), ...rest, rows: plain };
 }
 
 function resultLines(

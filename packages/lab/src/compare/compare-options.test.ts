@@ -34,7 +34,19 @@ function refusal(choose: () => unknown): string {
 
 describe('policies', () => {
   it('are all by default, else those that are named, each once', () => {
-    expect(choosePolicies(undefined).map(({ name }) => name)).toEqual(['passthrough', 'strict', 'lazy', 'bounce-strict']);
+    expect(choosePolicies(undefined).map(({ name }) => name)).toEqual([
+      'passthrough',
+      'strict',
+      'lazy',
+      'bounce-strict',
+      'bounce-partial',
+      'bounce-link',
+      'bounce-lazy-unsafe',
+      'bounce-deferred',
+      'bounce-deferred-mixed',
+      'shadow',
+      'swiotlb-force',
+    ]);
     expect(choosePolicies(['lazy', 'strict', 'lazy']).map(({ name }) => name)).toEqual(['lazy', 'strict']);
   });
 

@@ -69,7 +69,20 @@ describe('one bounced mapping under each policy', async () => {
 
   it('puts the data grade first and the recorded row before the policies', () => {
     expect(Object.keys(result)[0]).toBe('data');
-    expect(result.rows.map(({ policy }) => policy)).toEqual(['as-recorded', 'passthrough', 'strict', 'lazy', 'bounce-strict']);
+    expect(result.rows.map(({ policy }) => policy)).toEqual([
+      'as-recorded',
+      'passthrough',
+      'strict',
+      'lazy',
+      'bounce-strict',
+      'bounce-partial',
+      'bounce-link',
+      'bounce-lazy-unsafe',
+      'bounce-deferred',
+      'bounce-deferred-mixed',
+      'shadow',
+      'swiotlb-force',
+    ]);
     expect(result.devices).toEqual([
       {
         name: DEVICE,

@@ -110,3 +110,18 @@ export const WAIT_POINTS = 3;
 export function emptyCharges(): Charges {
   return { quantities: new Float64Array(QUANTITIES), waitNs: new Float64Array(WAIT_POINTS) };
 }
+
+/** Charges as plain data, quantities by their names in camel case; copies and their bytes by size interval. */
+export function plainCharges({ quantities, waitNs }: Charges): Record<string, number | number[]> {
+  const named = Object.entries(Quantity).filter(([, quantity]) => quantity < PLAIN_QUANTITIES);
+  return {
+    ...Object.fromEntries(named.map(([name, quantity]) => [camelCase(name), quantities[quantity]])),
+    copies: [...quantities.subarray(Quantity.COPIES, Quantity.COPIED_BYTES)],
+    copiedBytes: [...quantities.subarray(Quantity.COPIED_BYTES)],
+    waitNs: [...waitNs],
+  };
+}
+
+function camelCase(name: string): string {
+  return name.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
