@@ -10,7 +10,7 @@ import {
 } from 'dmalab-lab';
 import { profileNames, readProfile } from 'dmalab-lab/node';
 import { costText, markdownTable, pairedText, policyText, relationText, usText } from './markdown-table.ts';
-import { atCacheState, EXAMPLE, type Recordings, rowOf } from './recordings.ts';
+import { atCacheState, type Recordings, rowOf } from './recordings.ts';
 
 /** First and second of the differences that the question asks for. */
 const PAIRS: readonly (readonly [string, string])[] = [
@@ -21,6 +21,7 @@ const PAIRS: readonly (readonly [string, string])[] = [
   ['bounce-deferred', 'bounce-partial'],
   ['bounce-deferred-mixed', 'bounce-partial'],
 ];
+const PAIRED_POLICIES: readonly string[] = [...new Set(PAIRS.flat())];
 const SPLIT_POLICIES: readonly string[] = [
   'strict',
   'bounce-strict',
@@ -67,11 +68,11 @@ export async function answerTable(recordings: Recordings, names: readonly string
   return markdownTable(['Recording', ...PAIRS.map(pairTitle)], rows);
 }
 
-/** The same on the example, a line per profile. */
-export async function profileTable(recordings: Recordings): Promise<string> {
+/** The same on one recording, a line per profile. */
+export async function profileTable(recordings: Recordings, recording: string): Promise<string> {
   const rows: string[][] = [];
   for (const name of profileNames()) {
-    const result = await recordings.compare(EXAMPLE, { profile: name });
+    const result = await recordings.compare(recording, { profile: name, policies: PAIRED_POLICIES });
     const profile = readProfile(name);
     rows.push([
       `\`${name}\``,
@@ -118,7 +119,13 @@ function pairTitle([first, second]: readonly [string, string]): string {
   return `\`${first}\` / \`${second}\``;
 }
 
-function besideText(row: CompareRow, other: CompareRow, profile: CostProfile, text: (difference: PairedDifference) => string): string {
+/** The first beside the second, where they mapped the same buffers. */
+export function besideText(
+  row: CompareRow,
+  other: CompareRow,
+  profile: CostProfile,
+  text: (difference: PairedDifference) => string,
+): string {
   if (row.work!.pairs !== other.work!.pairs) return OTHER_WORK;
   return text(pairedDifference(row.work!.charges, other.work!.charges, profile));
 }

@@ -8,6 +8,7 @@ export function exposureTable(result: CompareResult): string {
     'Policy',
     'Foreign, peak',
     'of it other devices',
+    'Stale bytes, peak',
     'Stale windows',
     'Written after unmap, peak',
     'Reuse, same / other device',
@@ -28,13 +29,14 @@ export function reuseText({ exposure }: CompareRow): string {
 
 function exposureCells(row: CompareRow, result: CompareResult): string[] {
   const { either, write } = row.exposure!.total;
-  if (either === null || write === null) return [policyText(row), 'all memory', '-', '-', '-', '-', '-'];
-  const { subPage, otherDevice, retiredSlot } = either;
+  if (either === null || write === null) return [policyText(row), 'all memory', '-', '-', '-', '-', '-', '-'];
+  const { subPage, otherDevice, stale, retiredSlot } = either;
   const own = Math.max(...row.exposure!.devices.map(({ stale }) => stale.ownSlots.longest.value ?? 0));
   return [
     policyText(row),
     bytesText(subPage.peak.value!),
     bytesText(otherDevice.peak.value!),
+    bytesText(stale.peak.value!),
     windowsText(row, result),
     bytesText(write.afterUnmap.peak.value!),
     reuseText(row),

@@ -4,9 +4,9 @@ import { AS_RECORDED, type CompareRow, type CostFigure, givenUp, type PairedDiff
 const NS_PER_US = 1000;
 const NS_PER_MS = 1e6;
 
-/** A table of Markdown; the first column is a name. */
-export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [titles, titles.map((_, column) => (column === 0 ? '---' : '---:')), ...rows];
+/** A table of Markdown. Columns of numbers stand on the right; the first column is a name. */
+export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[], ofWords = false): string {
+  const lines = [titles, titles.map((_, column) => (column === 0 || ofWords ? '---' : '---:')), ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 

@@ -43,7 +43,7 @@ const VERDICTS: Readonly<Record<AttackVerdict, string>> = {
 /** The policies of the comparison. */
 export function optionTable(): string {
   const rows = policies.map(({ name, status, promises }) => [`\`${name}\``, ...DEEDS[name]!, promises.join(' '), status]);
-  return markdownTable(['Policy', 'Copied', 'Invalidated', 'Slots released', 'Promises', 'Status'], rows);
+  return markdownTable(['Policy', 'Copied', 'Invalidated', 'Slots released', 'Promises', 'Status'], rows, true);
 }
 
 /** How scripted attacks went, bytes of others read and changed. */
@@ -54,8 +54,10 @@ export function attackTable(): string {
     .map(({ id, name, outcomes }) => [
       `${id} ${name}`,
       ...outcomes.map(({ verdict, bytesRead, bytesChanged }) =>
-        [VERDICTS[verdict], bytesRead > 0 ? `r${bytesRead}` : '', bytesChanged > 0 ? `w${bytesChanged}` : ''].join(' ').trim(),
+        [VERDICTS[verdict], bytesRead > 0 ? `r${bytesRead}` : '', bytesChanged > 0 ? `w${bytesChanged}` : '']
+          .filter((word) => word !== '')
+          .join(' '),
       ),
     ]);
-  return markdownTable(['Attack', ...ATTACKED.map((name) => `\`${name}\``)], rows);
+  return markdownTable(['Attack', ...ATTACKED.map((name) => `\`${name}\``)], rows, true);
 }

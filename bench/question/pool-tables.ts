@@ -1,8 +1,10 @@
 import { countText } from 'dmalab';
 import { SLOT_BYTES } from 'dmalab-core';
-import { type CompareRow, Quantity } from 'dmalab-lab';
+import { type CompareResult, type CompareRow, Quantity } from 'dmalab-lab';
+import { readProfile } from 'dmalab-lab/node';
+import { besideText } from './cost-tables.ts';
 import { reuseText } from './exposure-tables.ts';
-import { markdownTable, policyText } from './markdown-table.ts';
+import { markdownTable, policyText, relationText } from './markdown-table.ts';
 import { type Recordings, rowOf } from './recordings.ts';
 
 const POLICIES: readonly string[] = ['bounce-strict', 'bounce-deferred', 'bounce-deferred-mixed', 'bounce-lazy-unsafe'];
@@ -19,11 +21,21 @@ export async function poolTable(recordings: Recordings, name: string): Promise<s
       policyText(rowOf(result, policy)),
       countText(result.recording.whatIfPool!.slots),
       ...poolCells(rowOf(result, policy)),
+      besideStrict(result, policy),
     ]),
   );
   const flushes = ['timer', 'full ring', 'early, own', 'early, foreign'].map((cause) => `Flushes: ${cause}`);
   return markdownTable(
-    ['Policy', 'Pool, slots', 'Slots, peak', 'of them waiting, peak', ...flushes, 'Failed', 'Reuse, same / other device'],
+    [
+      'Policy',
+      'Pool, slots',
+      'Slots, peak',
+      'of them waiting, peak',
+      ...flushes,
+      'Failed',
+      'Reuse, same / other device',
+      'beside `bounce-strict`, same pool',
+    ],
     rows,
   );
 }
@@ -43,4 +55,9 @@ function poolCells(row: CompareRow): string[] {
     countText(failures.poolFull.value!),
     reuseText(row),
   ];
+}
+
+function besideStrict(result: CompareResult, policy: string): string {
+  const strict = rowOf(result, 'bounce-strict');
+  return policy === strict.policy ? '-' : besideText(rowOf(result, policy), strict, readProfile(result.profile!), relationText);
 }

@@ -1,5 +1,6 @@
 import { answerTable, cacheStateTable, costTable, profileTable, splitTable } from './cost-tables.ts';
 import { exposureTable } from './exposure-tables.ts';
+import { inputTable } from './input-table.ts';
 import { attackTable, optionTable } from './policy-tables.ts';
 import { poolTable } from './pool-tables.ts';
 import { EXAMPLE, type Recordings, SHARED_RECORDINGS } from './recordings.ts';
@@ -17,19 +18,22 @@ const POOL_RECORDINGS: readonly string[] = ['strict-1cpu-nvme', 'lazy-1cpu-mixed
 export const ownTables: ReadonlyMap<string, TableMaker> = new Map<string, TableMaker>([
   ['options', optionTable],
   ['answer', (recordings) => answerTable(recordings, [EXAMPLE])],
-  ['answer-profiles', profileTable],
+  ['answer-profiles', (recordings) => profileTable(recordings, EXAMPLE)],
+  ['inputs', (recordings) => inputTable(recordings, [EXAMPLE])],
   ['cache-state', (recordings) => cacheStateTable(recordings, [EXAMPLE])],
   ['split', async (recordings) => splitTable(await recordings.compare(EXAMPLE))],
   ['attacks', attackTable],
   ['saturate-small', () => saturateTable('vtd-bare', 1500)],
   ['saturate-large', () => saturateTable('vtd-bare', 65536)],
-  ['saturate-small-smmuv3', () => saturateTable('smmuv3-1q-64cpu', 1500)],
+  ['saturate-large-smmuv3', () => saturateTable('smmuv3-server', 65536)],
   ...recordingTables(EXAMPLE),
   [`pool-${EXAMPLE}`, (recordings) => poolTable(recordings, EXAMPLE)],
 ]);
 
 /** Tables of the recordings that do not come along. */
 export const sharedTables: ReadonlyMap<string, TableMaker> = new Map<string, TableMaker>([
+  ['inputs-shared', (recordings) => inputTable(recordings, SHARED_RECORDINGS)],
+  ['answer-profiles-shared', (recordings) => profileTable(recordings, 'lazy-1cpu-mixed')],
   ['answer-shared', (recordings) => answerTable(recordings, SHARED_RECORDINGS)],
   ['cache-state-shared', (recordings) => cacheStateTable(recordings, SHARED_RECORDINGS)],
   ...SHARED_RECORDINGS.flatMap(recordingTables),

@@ -52,7 +52,7 @@ export class Recordings {
   }
 }
 
-export function rowOf({ rows }: CompareResult, policy: string): CompareRow {
+export function rowOf({ rows }: Pick<CompareResult, 'rows'>, policy: string): CompareRow {
   return rows.find((row) => row.policy === policy)!;
 }
 
