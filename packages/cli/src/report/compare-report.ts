@@ -165,10 +165,13 @@ function departureLines({ rows }: CompareResult, columns: number): string[] {
 }
 
 function flushLines({ rows }: CompareResult, columns: number): string[] {
-  return grouped('flush', rows, columns, ({ flushes }) => [
+  return grouped('flush', rows, columns, ({ flushes, pool }) => [
     [flushes.timer, flushes.timer.basis === 'model' ? 'by modelled timer' : 'by timer'],
     [flushes.ringFull, 'by full ring'],
+    [flushes.earlyOwn, 'early, pool dry'],
+    [flushes.earlyForeign, "early of another device's domain, pool dry"],
     [flushes.queuePeak, 'ranges waiting at most'],
+    [pool.waitingPeak, 'slots waiting at most'],
   ]);
 }
 

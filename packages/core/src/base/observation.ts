@@ -13,7 +13,7 @@ export const Observed = {
   UNMAPPED: 2,
   /** (line `swiotlb:swiotlb_bounced`) a address of the original buffer, b bytes, c 1 when the pool is forced. Also for a mapping that then fails. */
   BOUNCED: 3,
-  /** a first slot (padding slots included), b slots, c tlb_addr, d padding slots, e slots looked at. */
+  /** a first slot (padding slots included), b slots, c tlb_addr, d padding slots, e slots looked at, f bytes searched for. */
   SLOT_ALLOCATED: 4,
   /** a first slot (padding slots included), b slots. The device is the one that had them, whoever releases them. */
   SLOT_RELEASED: 5,

@@ -4,7 +4,7 @@
  *
  * @source Linux v6.12 drivers/iommu/dma-iommu.c iommu_dma_map_page(), iommu_dma_unmap_page(); kernel/dma/swiotlb.c swiotlb_map()
  */
-import { type Direction, Observed, PAGE_SIZE, type PhysAddr } from '../base/index.ts';
+import { type Direction, Observed, type PhysAddr } from '../base/index.ts';
 import { type Bounce, copyInAtMap, copyOutAtUnmap, NO_SLOT, tblAllocate, tblRelease, zeroPadding } from '../swiotlb/index.ts';
 import type { DmaApiParts } from './dma-api-parts.ts';
 import { DMA_ATTR_SKIP_CPU_SYNC, type DmaCallTable } from './dma-call.ts';
@@ -12,9 +12,6 @@ import type { DmaDevice } from './dma-device.ts';
 import { directReaches } from './dma-direct.ts';
 import { pagesOf } from './dma-pieces.ts';
 import { headBytes, tailBytes } from './edge-pages.ts';
-
-/** Alignment that dma-iommu asks of a bounce allocation: the granule less one. */
-export const GRANULE_MASK: number = PAGE_SIZE - 1;
 
 /** The pool under the rules that hold for the device; null when the machine has none. */
 export function bounceOf(parts: DmaApiParts, device: DmaDevice): Bounce | null {
@@ -36,14 +33,14 @@ export function takeSlots(calls: DmaCallTable, call: number, parts: DmaApiParts)
   const device = parts.devices[index];
   if (device.policy.bouncesEdgesOnly) return takeEdgeSlots(calls, call, parts);
   const { minAlignMask, segmentBoundaryMask } = device.parameters;
+  const { allocAlignMask, iotlbAlignMask } = device;
   const { translated } = device.policy;
   const original = calls.original[call];
   const bytes = calls.bytes[call];
   const cpu = calls.cpu[call];
   const domain = calls.domain[call];
   if (calls.roomStamp[call] === 0) emitBounced(calls, call, parts, original, bytes);
-  const allocAlignMask = translated ? GRANULE_MASK : 0;
-  const slots = tblAllocate(bounce, original, bytes, allocAlignMask, minAlignMask, segmentBoundaryMask, cpu, index, domain);
+  const slots = tblAllocate(bounce, original, bytes, allocAlignMask, iotlbAlignMask, segmentBoundaryMask, cpu, index, domain);
   if (slots === NO_SLOT) return false;
   device.needSyncFromNowOn();
   if (!translated && !directReaches(device, slots, bytes)) {
@@ -66,12 +63,12 @@ function takeEdgeSlots(calls: DmaCallTable, call: number, parts: DmaApiParts): b
   const ofHead = needsHeadSlots(calls, call);
   const bytes = ofHead ? headBytes(range, calls.bytes[call]) : tailBytes(range, calls.bytes[call]);
   const original = ofHead ? range : range + calls.bytes[call] - bytes;
-  const { slotAlignMask } = device;
+  const { allocAlignMask, iotlbAlignMask } = device;
   const { segmentBoundaryMask } = device.parameters;
   const cpu = calls.cpu[call];
   if (calls.roomStamp[call] === 0) emitBounced(calls, call, parts, original, bytes);
   const domain = calls.domain[call];
-  const slots = tblAllocate(bounce, original, bytes, GRANULE_MASK, slotAlignMask, segmentBoundaryMask, cpu, device.index, domain);
+  const slots = tblAllocate(bounce, original, bytes, allocAlignMask, iotlbAlignMask, segmentBoundaryMask, cpu, device.index, domain);
   if (slots === NO_SLOT) return false;
   device.needSyncFromNowOn();
   if (ofHead) calls.slots[call] = slots;

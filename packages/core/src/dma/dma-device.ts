@@ -25,6 +25,9 @@ export interface DmaDeviceParameters {
   readonly segmentBoundaryMask: number;
 }
 
+/** Alignment that dma-iommu asks of bounce slots: the granule less one. */
+const GRANULE_MASK = PAGE_SIZE - 1;
+
 const TRIES_LOW_FIRST = 0;
 const SKIPS_SYNC = 1;
 
@@ -41,6 +44,9 @@ export class DmaDevice {
   readonly keepsOffsets: boolean;
   /** Low address bits that its bounce slots keep. */
   readonly slotAlignMask: number;
+  /** The masks of its searches for slots, see allocateSlots; a shadow buffer is searched for before it has an address. */
+  readonly allocAlignMask: number;
+  readonly iotlbAlignMask: number;
   private flags!: Uint8Array<ArrayBuffer>;
 
   constructor(arena: StateArena, index: number, parameters: DmaDeviceParameters, domain: DmaDomain | null, policy: ProtectionPolicy) {
@@ -50,7 +56,9 @@ export class DmaDevice {
     this.policy = policy;
     this.hasShadows = policy.mapNewShadow.length > 0;
     this.keepsOffsets = policy.bouncesEdgesOnly || this.hasShadows;
-    this.slotAlignMask = policy.bouncesEdgesOnly ? parameters.minAlignMask | (PAGE_SIZE - 1) : parameters.minAlignMask;
+    this.slotAlignMask = policy.bouncesEdgesOnly ? parameters.minAlignMask | GRANULE_MASK : parameters.minAlignMask;
+    this.allocAlignMask = (policy.translated ? GRANULE_MASK : 0) | (this.hasShadows ? parameters.minAlignMask : 0);
+    this.iotlbAlignMask = this.hasShadows ? 0 : this.slotAlignMask;
     arena.table(`device${index}.flags`, 2, { flags: 'u8' }, (columns) => {
       this.flags = columns.flags;
     });

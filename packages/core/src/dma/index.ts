@@ -5,6 +5,7 @@ export * from './dma-call.ts';
 export * from './dma-device.ts';
 export * from './dma-domain.ts';
 export * from './dma-step.ts';
+export { headBytes, tailBytes } from './edge-pages.ts';
 export * from './flush-queue.ts';
 export * from './iova-limit.ts';
 export * from './protection-policy.ts';

@@ -8,7 +8,7 @@
 import { Observed, PAGE_SIZE } from '../base/index.ts';
 import type { Rights } from '../iommu/index.ts';
 import { bindSlots, NO_SLOT, tblAllocate, unbindSlots, zeroRange } from '../swiotlb/index.ts';
-import { bounceOf, emitBounced, GRANULE_MASK } from './bounce-steps.ts';
+import { bounceOf, emitBounced } from './bounce-steps.ts';
 import type { DmaApiParts } from './dma-api-parts.ts';
 import type { DmaCallTable } from './dma-call.ts';
 import { pagesOf } from './dma-pieces.ts';
@@ -32,12 +32,13 @@ export function growShadow(calls: DmaCallTable, call: number, parts: DmaApiParts
   const device = parts.devices[calls.device[call]];
   const bounce = bounceOf(parts, device);
   if (bounce === null) return false;
-  const { minAlignMask, segmentBoundaryMask } = device.parameters;
+  const { allocAlignMask, iotlbAlignMask } = device;
+  const { segmentBoundaryMask } = device.parameters;
   const pages = shadowPages(pagesOf(leadingOf(calls, call, parts), calls.bytes[call]));
   const bytes = pages * PAGE_SIZE;
   const cpu = calls.cpu[call];
   const domain = calls.domain[call];
-  const slots = tblAllocate(bounce, 0, bytes, GRANULE_MASK | minAlignMask, 0, segmentBoundaryMask, cpu, device.index, domain);
+  const slots = tblAllocate(bounce, 0, bytes, allocAlignMask, iotlbAlignMask, segmentBoundaryMask, cpu, device.index, domain);
   if (slots === NO_SLOT) return false;
   unbindSlots(bounce.pool, bounce.pool.lastFirstSlot);
   zeroRange(bounce, slots, slots + bytes, cpu, device.index, domain);

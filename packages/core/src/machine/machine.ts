@@ -228,7 +228,18 @@ export class Machine {
     for (const [index, arena] of this.arenas.entries()) arena.restore(state.arenas[index]);
   }
 
-  /** Starts the timers that a call in `domain` has armed; for calls that are stepped through `dma` in modelled time. */
+  /**
+   * Starts the timers that a call of a device has armed; for calls that are run through `dma` in modelled time, before
+   * the next one begins. A call that has flushed for room in the pool may have filled the address caches of other domains
+   * than its own.
+   */
+  noticeTimersAfter(device: number, call: number): void {
+    const { domain } = this.devices[device];
+    if (this.dma.calls.flushDomain[call] >= 0) for (const { index } of this.domains) this.noticeArmedTimers(index);
+    else if (domain !== null) this.noticeArmedTimers(domain.index);
+  }
+
+  /** Starts the timers that are armed in `domain`. */
   noticeArmedTimers(domain: number): void {
     const { flushQueue, iova } = this.domains[domain];
     const { hz } = this.parameters;
@@ -275,7 +286,6 @@ export class Machine {
     }
   }
 
-  /** A call that has flushed for room in the pool may have filled the address caches of other domains than its own. */
   private run(call: number): number {
     const { calls } = this.dma;
     const device = calls.device[call];
@@ -283,16 +293,6 @@ export class Machine {
     this.noticeTimersAfter(device, call);
     this.dma.end(call);
     return calls.result[call];
-  }
-
-  private noticeTimersAfter(device: number, call: number): void {
-    if (this.dma.calls.flushDomain[call] < 0) this.noticeTimersOf(device);
-    else for (const { index } of this.domains) this.noticeArmedTimers(index);
-  }
-
-  private noticeTimersOf(device: number): void {
-    const { domain } = this.devices[device];
-    if (domain !== null) this.noticeArmedTimers(domain.index);
   }
 
   private deviceTransfer(device: number, address: DmaAddr, buffer: Uint8Array, isWrite: boolean): number {

@@ -89,10 +89,11 @@ export function tblAllocate(
   const { pool, log } = bounce;
   const tlb = allocateSlots(pool, originalAddress, bytes, allocAlignMask, minAlignMask, segmentBoundaryMask, cpu, bounce.kernel);
   const looks = pool.lastSlotsLookedAt;
+  const searched = pool.lastSearchedBytes;
   if (tlb === NO_SLOT) {
-    log.emit(Observed.SLOT_FAILED, cpu, device, domain, pool.lastSearchedBytes, pool.lastSlots, looks);
+    log.emit(Observed.SLOT_FAILED, cpu, device, domain, searched, pool.lastSlots, looks);
   } else {
-    log.emit(Observed.SLOT_ALLOCATED, cpu, device, domain, pool.lastFirstSlot, pool.lastSlots, tlb, pool.lastPadSlots, looks);
+    log.emit(Observed.SLOT_ALLOCATED, cpu, device, domain, pool.lastFirstSlot, pool.lastSlots, tlb, pool.lastPadSlots, looks, searched);
   }
   return tlb;
 }

@@ -1,90 +1,172 @@
 import {
   allocateSlots,
   type DmaDevice,
+  headBytes,
   type KernelRules,
+  type Machine,
   NO_SLOT,
-  PAGE_SIZE,
+  type ObservationLog,
+  Observed,
+  type PhysAddr,
   poolSize,
   releaseSlots,
   SEGMENT_SLOTS,
   SlotOutcome,
   StateArena,
   SwiotlbPool,
+  tailBytes,
 } from 'dmalab-core';
 import type { ReplayCall } from './replay-call.ts';
-import type { SegmentStore } from './segment-store.ts';
 
 /** Candidates go up to so many times the row's own pool, to tell by how much that is too small. */
 const ABOVE_OWN = 4;
 /** 1 GiB, the most that a kernel takes by itself. */
 export const POOL_SLOTS_MAX: number = 2 ** 19;
 
+/** A pool of another size. */
+interface Candidate {
+  readonly pool: SwiotlbPool;
+  /** By first slot in the row's own pool: first slot here plus 1, 0 for none. */
+  readonly taken: Int32Array;
+  /** Slots, by tlb_addr, of mappings that failed in the row's own pool, by their block of segments. */
+  readonly held: Map<number, readonly number[]>;
+}
+
 /**
- * Bounce pools of several sizes, filled and emptied side by side with the slot requests of one row.
+ * Bounce pools of several sizes, filled and emptied side by side with one row's own: whatever takes slots there takes
+ * them here by the same request, and what it gives back is given back here.
  *
  * Next-fit search, segments and areas make the peak of slots in use only a lower bound of the pool that suffices; this
  * finds it by trying. A candidate ends at its first request that does not fit. Requests that fit no pool end none.
+ *
+ * A mapping that fails in the row's own pool is tried in all of the larger candidates, which hold its slots until the
+ * recording ends it. Where slots are kept longer than their mapping (until a flush, or for ever) that would not tell
+ * when they come free; see `giveUp`.
  */
 export class CandidatePools {
-  private readonly pools: SwiotlbPool[] = [];
-  private readonly columns: number[] = [];
-  private readonly segments: SegmentStore;
+  private readonly candidates: Candidate[] = [];
+  private readonly machine: Machine;
+  private readonly own: SwiotlbPool;
 
   /** @param own  the row's pool: same start, same areas as far as the kernel allows for the size */
-  constructor(own: SwiotlbPool, kernel: KernelRules, possibleCpus: number, segments: SegmentStore) {
-    this.segments = segments;
+  constructor(machine: Machine, own: SwiotlbPool) {
+    this.machine = machine;
+    this.own = own;
+    const { kernel, possibleCpus } = machine.parameters;
     let last = 0;
     for (let wanted = SEGMENT_SLOTS; wanted <= Math.min(own.slots * ABOVE_OWN, POOL_SLOTS_MAX); wanted *= 2) {
       const { slots, areas } = poolSize({ slots: wanted, areas: own.areas }, possibleCpus, kernel);
       if (slots === last) continue;
       last = slots;
-      this.pools.push(new SwiotlbPool(new StateArena(), { start: own.start, slots, areas, kernel }));
-      this.columns.push(segments.addColumn());
+      const pool = new SwiotlbPool(new StateArena(), { start: own.start, slots, areas, kernel });
+      this.candidates.push({ pool, taken: new Int32Array(own.slots), held: new Map() });
     }
   }
 
-  /** Slots of the smallest pool that had room for every request so far; null when even the largest had not. */
+  /** Slots of the smallest pool that had room for every request so far; null when none is known to have. */
   get smallest(): number | null {
-    return this.pools.length === 0 ? null : this.pools[0].slots;
+    return this.candidates.length === 0 ? null : this.candidates[0].pool.slots;
   }
 
-  /** Takes slots for those ranges of a mapping that `bounced` marks, beside the segments of its block. */
-  take(call: ReplayCall, device: DmaDevice, bounced: Uint8Array, block: number): void {
-    for (let index = this.pools.length - 1; index >= 0; index--) {
-      if (this.takeFrom(this.pools[index], this.columns[index], call, device, bounced, block)) continue;
-      this.pools.splice(index, 1);
-      this.columns.splice(index, 1);
+  /**
+   * Follows the row's own pool.
+   *
+   * @param takes  false for a call that failed for want of room: what it took and gave back is left out, see `takeFailed`
+   */
+  observe(log: ObservationLog, takes: boolean): void {
+    for (let row = 0; row < log.length; row++) {
+      const kind = log.kind[row];
+      if (kind === Observed.SLOT_ALLOCATED) {
+        if (takes) this.take(log, row);
+      } else if (kind === Observed.SLOT_RELEASED) {
+        this.release(log.a[row], this.machine.devices[log.device[row]].slotAlignMask);
+      }
     }
   }
 
-  /** Gives back what the block holds. */
-  release(device: DmaDevice, block: number, count: number): void {
-    for (let index = 0; index < this.pools.length; index++) this.releaseFrom(this.pools[index], this.columns[index], device, block, count);
+  /** A call failed in the row's own pool: its ranges that `bounced` marks take their slots here, and hold them for `block`. */
+  takeFailed(call: ReplayCall, bounced: Uint8Array, block: number): void {
+    const device = this.machine.devices[call.device];
+    this.keepWhere((candidate) => {
+      const slots: number[] = [];
+      const outcome = this.takeRanges(candidate.pool, call, device, bounced, slots);
+      if (outcome === SlotOutcome.ALLOCATED) candidate.held.set(block, slots);
+      else for (const tlb of slots) releaseSlots(candidate.pool, tlb, device.slotAlignMask);
+      return outcome === SlotOutcome.ALLOCATED || outcome === SlotOutcome.NEVER_FITS;
+    });
   }
 
-  private takeFrom(pool: SwiotlbPool, column: number, call: ReplayCall, device: DmaDevice, bounced: Uint8Array, block: number): boolean {
-    const slots = this.segments.beside[column];
-    const { minAlignMask, segmentBoundaryMask } = device.parameters;
-    const alignMask = device.policy.translated ? PAGE_SIZE - 1 : 0;
-    slots.fill(NO_SLOT, block, block + call.count);
+  /** The mapping that failed has ended in the recording. */
+  releaseFailed(device: DmaDevice, block: number): void {
+    for (const { pool, held } of this.candidates) {
+      for (const tlb of held.get(block) ?? []) releaseSlots(pool, tlb, device.slotAlignMask);
+      held.delete(block);
+    }
+  }
+
+  /** The row has come to where its own pool was too small, and nothing tells how a larger one would have gone on. */
+  giveUp(): void {
+    this.candidates.length = 0;
+  }
+
+  /** The request is that of the row: its address keeps those bits of the original buffer's that a search looks at. */
+  private take(log: ObservationLog, row: number): void {
+    const { machine, own } = this;
+    const first = log.a[row];
+    const tlb = log.c[row];
+    const device = machine.devices[log.device[row]];
+    const bytes = log.f[row] - (tlb - own.start - first * own.slotBytes);
+    const cpu = log.cpu[row];
+    let fitting = 0;
+    for (const candidate of this.candidates) {
+      const taken = this.allocate(candidate.pool, device, tlb, bytes, cpu);
+      if (taken === NO_SLOT) continue;
+      candidate.taken[first] = candidate.pool.lastFirstSlot + 1;
+      this.candidates[fitting] = candidate;
+      fitting += 1;
+    }
+    this.candidates.length = fitting;
+  }
+
+  private release(first: number, slotAlignMask: number): void {
+    for (const { pool, taken } of this.candidates) {
+      const slot = taken[first] - 1;
+      if (slot < 0) continue;
+      taken[first] = 0;
+      releaseSlots(pool, pool.tlbAddress(slot), slotAlignMask);
+    }
+  }
+
+  private takeRanges(pool: SwiotlbPool, call: ReplayCall, device: DmaDevice, bounced: Uint8Array, slots: number[]): SlotOutcome {
     for (let range = 0; range < call.count; range++) {
       if (bounced[range] === 0) continue;
-      const taken = allocateSlots(pool, call.phys[range], call.lengths[range], alignMask, minAlignMask, segmentBoundaryMask, call.cpu);
-      slots[block + range] = taken;
-      if (taken !== NO_SLOT) continue;
-      if (pool.lastOutcome !== SlotOutcome.NEVER_FITS) return false;
-      this.releaseFrom(pool, column, device, block, range);
-      return true;
+      const address = call.phys[range];
+      const bytes = call.lengths[range];
+      const edges = device.policy.bouncesEdgesOnly;
+      const head = edges ? headBytes(address, bytes) : bytes;
+      const tail = edges ? tailBytes(address, bytes) : 0;
+      for (const [start, length] of [
+        [address, head],
+        [address + bytes - tail, tail],
+      ]) {
+        if (length === 0) continue;
+        const tlb = this.allocate(pool, device, start, length, call.cpu);
+        if (tlb === NO_SLOT) return pool.lastOutcome;
+        slots.push(tlb);
+      }
     }
-    return true;
+    return SlotOutcome.ALLOCATED;
   }
 
-  private releaseFrom(pool: SwiotlbPool, column: number, device: DmaDevice, block: number, count: number): void {
-    const slots = this.segments.beside[column];
-    for (let row = block; row < block + count; row++) {
-      if (slots[row] === NO_SLOT) continue;
-      releaseSlots(pool, slots[row], device.parameters.minAlignMask);
-      slots[row] = NO_SLOT;
-    }
+  private allocate(pool: SwiotlbPool, device: DmaDevice, original: PhysAddr, bytes: number, cpu: number): PhysAddr {
+    const { allocAlignMask, iotlbAlignMask, parameters } = device;
+    const kernel: KernelRules = device.keepsOffsets ? '6.12' : pool.kernel;
+    return allocateSlots(pool, original, bytes, allocAlignMask, iotlbAlignMask, parameters.segmentBoundaryMask, cpu, kernel);
+  }
+
+  private keepWhere(fits: (candidate: Candidate) => boolean): void {
+    const kept = this.candidates.filter(fits);
+    this.candidates.length = 0;
+    this.candidates.push(...kept);
   }
 }

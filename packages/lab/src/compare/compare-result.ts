@@ -264,6 +264,12 @@ export interface RowFigures {
   readonly flushes: {
     readonly timer: Figure;
     readonly ringFull: Figure;
+    /**
+     * For mappings that found the bounce pool dry while slots waited for a flush: of the domain of the mapping's own
+     * device, and of others. They count to the device that asked, which need not flush lazily itself.
+     */
+    readonly earlyOwn: Figure;
+    readonly earlyForeign: Figure;
     /** Most unmapped ranges that ever waited for one; in the total the sum over the domains. */
     readonly queuePeak: Figure;
   };
@@ -275,10 +281,13 @@ export interface RowFigures {
   readonly pool: {
     readonly slots: Figure;
     readonly slotsPeak: Figure;
+    /** Slots that waited for a flush, at most; null when none ever did. */
+    readonly waitingPeak: Figure;
     /**
-     * Smallest pool, of the powers of two of slots that a kernel makes and not above the row's own pool, with which no
-     * mapping fails for want of room; null when the row bounces nothing, when even its own pool is too small, and on
-     * single devices.
+     * Smallest pool, of the powers of two of slots that a kernel makes up to four times the row's own, with which every
+     * search for slots succeeds at once: no mapping fails for want of room, and none has to flush for it. Null when the
+     * row bounces nothing, when no such pool is large enough, and on single devices; also when the row's own pool is too
+     * small and it keeps slots longer than their mappings, since then nothing tells how a larger pool would have gone on.
      */
     readonly smallestSlots: Figure;
   };

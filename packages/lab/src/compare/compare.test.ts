@@ -108,9 +108,9 @@ describe('one bounced mapping under each policy', async () => {
     const tables = { tablePages: 4, tablePagesPeak: 4 };
     expect(numbers(total.pageTable)).toEqual({ mapOperations: 1, mappedPages: 1, unmapOperations: 1, unmappedPages: 1, ...tables });
     expect(numbers(total.invalidations)).toEqual({ pageSelective: 1, domainSelective: 0, waits: 1, descriptors: 2 });
-    expect(numbers(total.flushes)).toEqual({ timer: null, ringFull: null, queuePeak: null });
+    expect(numbers(total.flushes)).toEqual({ timer: null, ringFull: null, earlyOwn: null, earlyForeign: null, queuePeak: null });
     // A page is two slots, and the smallest pool is one segment.
-    expect(numbers(total.pool)).toEqual({ slots: 0, slotsPeak: 2, smallestSlots: 128 });
+    expect(numbers(total.pool)).toEqual({ slots: 0, slotsPeak: 2, waitingPeak: null, smallestSlots: 128 });
     expect(numbers(total.iova)).toEqual({ pages: 0, pagesPeak: 1 });
   });
 
@@ -136,7 +136,7 @@ describe('one bounced mapping under each policy', async () => {
     expect(strict.bounced.attempts.value).toBe(0);
     expect(strict.zeroed.value).toBe(0);
     const lazy = rowOf(result, 'lazy').total;
-    expect(numbers(lazy.flushes)).toEqual({ timer: 0, ringFull: 0, queuePeak: 1 });
+    expect(numbers(lazy.flushes)).toEqual({ timer: 0, ringFull: 0, earlyOwn: 0, earlyForeign: 0, queuePeak: 1 });
     expect(numbers(lazy.iova)).toEqual({ pages: 1, pagesPeak: 1 });
     expect(lazy.iova.pagesPeak.basis).toBe('model');
   });
@@ -184,12 +184,12 @@ describe('flush timers', () => {
     expect(result.recording.flushMoments).toBe('recorded');
     const recorded = rowOf(result, 'as-recorded').total;
     // The second unmap finds what the recorded flush has made safe already drained.
-    expect(numbers(recorded.flushes)).toEqual({ timer: 1, ringFull: 0, queuePeak: 1 });
+    expect(numbers(recorded.flushes)).toEqual({ timer: 1, ringFull: 0, earlyOwn: 0, earlyForeign: 0, queuePeak: 1 });
     expect(recorded.flushes.timer).toMatchObject({ basis: 'recorded', replay: 1 });
     expect(recorded.iova.pagesPeak.basis).toBe('replay');
     // 10 ms have not passed for the model: both wait together.
     const lazy = rowOf(result, 'lazy').total;
-    expect(numbers(lazy.flushes)).toEqual({ timer: 0, ringFull: 0, queuePeak: 2 });
+    expect(numbers(lazy.flushes)).toEqual({ timer: 0, ringFull: 0, earlyOwn: 0, earlyForeign: 0, queuePeak: 2 });
     expect(lazy.flushes.timer.basis).toBe('model');
   });
 
@@ -232,7 +232,7 @@ describe('mappings that fail', () => {
     const { total } = rowOf(result, 'bounce-strict');
     expect([total.mapped.value, total.failed.value, total.failures.poolFull.value]).toEqual([64, 1, 1]);
     expect(numbers(total.departures)).toEqual({ releasedAtOnce: 0, skippedUnmaps: 1, leftOpen: 0 });
-    expect(numbers(total.pool)).toEqual({ slots: 0, slotsPeak: 128, smallestSlots: 256 });
+    expect(numbers(total.pool)).toEqual({ slots: 0, slotsPeak: 128, waitingPeak: null, smallestSlots: 256 });
     expect([total.calls.mapPage.value, total.calls.unmapPage.value]).toEqual([65, 64]);
     // The device did not bounce: whether its driver syncs, the trace cannot show.
     expect(total.copied.inAtSync.lowerBound).toBe(true);

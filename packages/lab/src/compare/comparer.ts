@@ -182,7 +182,7 @@ export class Comparer {
     const { lines } = this.assembler;
     const at = seq & lines.mask;
     let domain = -1;
-    if (lines.kind[at] === EventKind.CACHE_TAG_FLUSH_ALL) domain = asRecorded.domainOf(lines.v0[at]);
+    if (lines.kind[at] === EventKind.CACHE_TAG_FLUSH_ALL) domain = asRecorded.counts.domainOf(lines.v0[at]);
     else if (!this.scope.cacheTags && lines.kind[at] === EventKind.QI_SUBMIT && isDomainSelective(lines.v1[at]))
       domain = this.domainOfDescriptor(seq);
     return domain >= 0 && asRecorded.machine.domains[domain].flushQueue !== null ? domain : -1;
@@ -193,7 +193,7 @@ export class Comparer {
     if (asRecorded === undefined) return -1;
     const { lines } = this.assembler;
     const at = seq & lines.mask;
-    return lines.kind[at] === EventKind.QI_SUBMIT ? asRecorded.domainOf(lines.v1[at] >>> 16) : -1;
+    return lines.kind[at] === EventKind.QI_SUBMIT ? asRecorded.counts.domainOf(lines.v1[at] >>> 16) : -1;
   }
 
   /** Whether the recorded machine translates the device's addresses. */

@@ -38,13 +38,15 @@ export const Counter = {
   DOMAIN_SELECTIVE: 34,
   FLUSHES_TIMER: 35,
   FLUSHES_RING_FULL: 36,
-  RELEASED_AT_ONCE: 37,
-  SKIPPED_UNMAPS: 38,
-  LEFT_OPEN: 39,
+  FLUSHES_EARLY_OWN: 37,
+  FLUSHES_EARLY_FOREIGN: 38,
+  RELEASED_AT_ONCE: 39,
+  SKIPPED_UNMAPS: 40,
+  LEFT_OPEN: 41,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
-const COUNTERS = 40;
+const COUNTERS = 42;
 
 /**
  * Counters by owner: the devices first, then the domains, for what no single device did, then one row for what belongs

@@ -1,22 +1,16 @@
-import { DMA_MAPPING_ERROR, type DmaApi, type DmaDevice, FlushCause, Machine, Observed, PAGE_SIZE, SlotOutcome } from 'dmalab-core';
+import { DMA_MAPPING_ERROR, type DmaApi, type DmaDevice, DmaStep, Machine, SlotOutcome } from 'dmalab-core';
 import { RecordedCall } from '../replay/call-records.ts';
 import { grownColumn } from '../replay/grown-column.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { CandidatePools } from './candidate-pools.ts';
-import { Counter, CounterTable } from './counters.ts';
+import { Counter, type CounterTable } from './counters.ts';
 import { isStreamingMap, type ReplayCall } from './replay-call.ts';
+import { Phase, RowCounts } from './row-counts.ts';
 import { type MeasureOptions, RowMeasures } from './row-measures.ts';
 import { SegmentStore } from './segment-store.ts';
 
 /** What became of a mapping of the recording in this row. */
 const MappingState = { NONE: 0, MAPPED: 1, FAILED: 2 } as const;
-
-/** What the observations of a call count for. */
-const Phase = { MAP: 0, SYNC: 1, UNMAP: 2 } as const;
-type Phase = (typeof Phase)[keyof typeof Phase];
-
-/** Granularity field of an IOTLB descriptor, bits 5:4 of its low half. @source VT-d 6.5.2.3 */
-const DOMAIN_SELECTIVE = 2;
 
 /** Added to physical addresses that lie in the pool of a row: above all memory of real machines. */
 const ELSEWHERE = 2 ** 50;
@@ -31,14 +25,7 @@ export class PolicyRow {
   readonly name: string;
   readonly summary: string;
   readonly machine: Machine;
-  readonly counters: CounterTable;
-  /** Slots in use by device, and page-table pages by domain with their root: now and at most. */
-  readonly slotsUsed: Float64Array;
-  readonly slotsPeak: Float64Array;
-  readonly tablePages: Float64Array;
-  readonly tablePagesPeak: Float64Array;
-  tablePagesTotal: number;
-  tablePagesTotalPeak: number;
+  readonly counts: RowCounts;
   /** Undefined without a cost profile: then the row only counts. */
   readonly measures: RowMeasures | undefined;
   /** Pools of other sizes; undefined as long as nothing was bounced. */
@@ -47,24 +34,16 @@ export class PolicyRow {
   private readonly flushesGiven: boolean;
   private readonly dma: DmaApi;
   private readonly segments: SegmentStore = new SegmentStore();
-  private readonly domainOfId: Int32Array;
-  private readonly ownerOfNobody: number;
+  /** Some slots are kept longer than their mapping: until a flush, or for ever. */
+  private readonly keepsSlots: boolean;
   /** By mapping of the recording. */
   private state: Uint8Array = new Uint8Array(0);
   private block: Int32Array = new Int32Array(0);
   private segmentCount: Uint32Array = new Uint32Array(0);
   /** Rows of the block. */
   private rangeCount: Uint32Array = new Uint32Array(0);
-  /** 1 when the candidate pools hold slots for it. */
-  private held: Uint8Array = new Uint8Array(0);
   /** Of the call at work: which of its ranges bounce. */
   private bounced: Uint8Array = new Uint8Array(256);
-  /** Of the call at work: what its observations told. */
-  private callBouncedRanges = 0;
-  private callBouncedBytes = 0;
-  private callSlotsFailed = false;
-  private callAddressesFailed = false;
-  private callRingFull = false;
 
   /** @param measured  what the row measures besides counting, undefined for nothing */
   constructor(name: string, summary: string, recorded: RecordedMachine, flushesGiven: boolean, measured: MeasureOptions | undefined) {
@@ -74,28 +53,19 @@ export class PolicyRow {
     this.machine = new Machine(recorded.parameters);
     this.dma = this.machine.dma;
     this.measures = measured === undefined ? undefined : new RowMeasures(this.machine, measured, this.segments);
-    const devices = this.machine.devices.length;
-    const domains = this.machine.domains.length;
-    this.counters = new CounterTable(devices + domains + 1);
-    this.ownerOfNobody = devices + domains;
-    this.slotsUsed = new Float64Array(devices);
-    this.slotsPeak = new Float64Array(devices);
-    this.tablePages = new Float64Array(domains).fill(1);
-    this.tablePagesPeak = this.tablePages.slice();
-    this.tablePagesTotal = domains;
-    this.tablePagesTotalPeak = domains;
-    this.domainOfId = new Int32Array(2 ** 16).fill(-1);
-    for (const { id, index } of this.machine.domains) this.domainOfId[id] = index;
+    this.counts = new RowCounts(this.machine);
+    this.keepsSlots = this.machine.devices.some(
+      ({ hasShadows, policy }) => hasShadows || policy.unmapBounced.includes(DmaStep.QUEUE_IOVA_AND_SLOTS),
+    );
+  }
+
+  get counters(): CounterTable {
+    return this.counts.counters;
   }
 
   /** Whether some device's domain flushes lazily. */
   get isLazy(): boolean {
     return this.machine.domains.some(({ flushQueue }) => flushQueue !== null);
-  }
-
-  /** Index of the domain with this id, -1 for none. */
-  domainOf(id: number): number {
-    return id >= 0 && id < this.domainOfId.length ? this.domainOfId[id] : -1;
   }
 
   // ---- calls -------------------------------------------------------------------------------------------------
@@ -106,8 +76,8 @@ export class PolicyRow {
     const { observations } = machine;
     if (this.flushesGiven) observations.nowNs = Math.max(observations.nowNs, call.timeNs);
     else machine.advanceTo(Math.max(observations.nowNs, call.timeNs));
-    this.callRingFull = false;
-    this.count(Phase.UNMAP, call.device);
+    this.counts.begin();
+    this.count(Phase.UNMAP);
     this.measures?.callBegins(call.line, observations.nowNs);
     switch (call.kind) {
       case RecordedCall.MAP_PAGE:
@@ -123,15 +93,16 @@ export class PolicyRow {
       default:
         this.unmap(call);
     }
-    return this.callRingFull;
+    return this.counts.ringFull;
   }
 
   /** A recorded flush timer fires. */
   flushTimer(timeNs: number, cpu: number, domain: number): void {
     const { observations } = this.machine;
     observations.nowNs = Math.max(observations.nowNs, timeNs);
+    this.counts.begin();
     this.dma.run(this.dma.beginFlushTimer(cpu, domain));
-    this.count(Phase.UNMAP, -1);
+    this.count(Phase.UNMAP);
   }
 
   /** Room for mapping `row` of the recording; called before a call that makes it. */
@@ -141,7 +112,6 @@ export class PolicyRow {
     this.block = grownColumn(this.block, new Int32Array(rows));
     this.segmentCount = grownColumn(this.segmentCount, new Uint32Array(rows));
     this.rangeCount = grownColumn(this.rangeCount, new Uint32Array(rows));
-    this.held = grownColumn(this.held, new Uint8Array(rows));
   }
 
   private map(call: ReplayCall): void {
@@ -149,32 +119,25 @@ export class PolicyRow {
     const { device, mapping, count } = call;
     const parts = this.machine.devices[device];
     const moved = this.moveOutOfPool(call);
-    const wantsSlots = isStreamingMap(call.kind) && this.markBounced(call, parts);
     counters.add(device, call.kind as Counter, 1);
     if (call.kind === RecordedCall.MAP_SG) counters.add(device, Counter.MAP_SG_ENTRIES, count);
 
-    this.callBouncedRanges = 0;
-    this.callBouncedBytes = 0;
-    this.callSlotsFailed = false;
-    this.callAddressesFailed = false;
     const frame = this.begin(call);
     const result = this.dma.run(frame);
-    this.count(Phase.MAP, device);
-    this.afterCall(parts);
-
     const mapped = result !== DMA_MAPPING_ERROR;
+    this.count(Phase.MAP, mapped);
+    this.afterCall(device, frame);
+
     const block = this.segments.take(count);
     const segmentCount = mapped ? this.storeSegments(call, frame, result, block) : 0;
-    const holds = wantsSlots && this.holdCandidates(call, parts, block, mapped);
     if (mapped) this.countMapped(call);
-    else this.countFailure(device, parts);
+    else this.mapFailed(call, parts, block);
     if (moved) this.moveBack(call);
     if (mapping >= 0) {
       this.state[mapping] = mapped ? MappingState.MAPPED : MappingState.FAILED;
       this.block[mapping] = block;
       this.segmentCount[mapping] = segmentCount;
       this.rangeCount[mapping] = count;
-      this.held[mapping] = holds ? 1 : 0;
       if (mapped) this.measures?.mappingMade(device, mapping, call.kind, block, segmentCount);
       return;
     }
@@ -182,7 +145,7 @@ export class PolicyRow {
       counters.add(device, Counter.RELEASED_AT_ONCE, 1);
       this.runUnmap(call, unmapKind(call.kind), block, segmentCount, call.bytes);
     }
-    if (holds) this.candidates!.release(parts, block, count);
+    if (!mapped) this.candidates?.releaseFailed(parts, block);
     this.segments.release(block, count);
   }
 
@@ -197,12 +160,12 @@ export class PolicyRow {
     }
     if (state === MappingState.FAILED) {
       counters.add(device, Counter.SKIPPED_UNMAPS, 1);
+      this.candidates?.releaseFailed(this.machine.devices[device], block);
     } else {
       counters.add(device, call.kind as Counter, 1);
       this.measures?.mappingEnds(device, mapping, block, this.segmentCount[mapping]);
       this.runUnmap(call, call.kind, block, this.segmentCount[mapping], call.bytes);
     }
-    if (this.held[mapping] === 1) this.candidates!.release(this.machine.devices[device], block, this.rangeCount[mapping]);
     this.segments.release(block, this.rangeCount[mapping]);
     this.state[mapping] = MappingState.NONE;
   }
@@ -226,7 +189,7 @@ export class PolicyRow {
       if (forCpu) dma.syncSingleForCpu(call.cpu, device, address, length, call.direction);
       else dma.syncSingleForDevice(call.cpu, device, address, length, call.direction);
     }
-    this.count(Phase.SYNC, device);
+    this.count(Phase.SYNC);
   }
 
   private begin(call: ReplayCall): number {
@@ -275,8 +238,8 @@ export class PolicyRow {
         frame = dma.beginUnmapSg(cpu, device, segments.dmaAddr, segments.bytes, block, segmentCount, direction, attrs);
     }
     dma.run(frame);
-    this.count(Phase.UNMAP, device);
-    this.afterCall(this.machine.devices[device]);
+    this.count(Phase.UNMAP);
+    this.afterCall(device, frame);
   }
 
   /** Copies the addresses that the call has returned. @returns their number */
@@ -296,8 +259,8 @@ export class PolicyRow {
     return result;
   }
 
-  private afterCall(device: DmaDevice): void {
-    if (!this.flushesGiven && device.domain !== null) this.machine.noticeArmedTimers(device.domain.index);
+  private afterCall(device: number, frame: number): void {
+    if (!this.flushesGiven) this.machine.noticeTimersAfter(device, frame);
   }
 
   /**
@@ -323,40 +286,44 @@ export class PolicyRow {
     }
   }
 
-  // ---- bouncing ----------------------------------------------------------------------------------------------
+  // ---- pools of other sizes ----------------------------------------------------------------------------------
 
-  /** Marks the ranges of the call that have to be bounced. @returns whether there is one */
-  private markBounced(call: ReplayCall, device: DmaDevice): boolean {
+  /** Lets the other pools follow what the calls since the last time have taken and given back. */
+  private followInCandidates(mapped: boolean): void {
+    const { counts, machine } = this;
+    if (counts.slotsMoved) {
+      this.candidates ??= new CandidatePools(machine, machine.pool!);
+      this.candidates.observe(machine.observations, mapped || !this.failedForRoom);
+      counts.slotsMoved = false;
+    }
+    if (counts.flushedEarly) this.candidates?.giveUp();
+  }
+
+  /** The call at work would have gone on in a larger pool. */
+  private get failedForRoom(): boolean {
+    return this.counts.slotsFailed && this.machine.pool!.lastOutcome !== SlotOutcome.NEVER_FITS;
+  }
+
+  private tryInCandidates(call: ReplayCall, device: DmaDevice, block: number): void {
+    const { machine } = this;
+    this.candidates ??= new CandidatePools(machine, machine.pool!);
+    if (this.keepsSlots) this.candidates.giveUp();
+    else this.candidates.takeFailed(call, this.markBounced(call, device), block);
+  }
+
+  /** Marks the ranges of the call that have to be bounced. */
+  private markBounced(call: ReplayCall, device: DmaDevice): Uint8Array {
     const { policy } = device;
-    const list = call.kind === RecordedCall.MAP_SG;
-    if (policy.translated && list && !policy.mapsSgPerEntry) return false;
     const forced = this.machine.parameters.swiotlb?.forced ?? false;
     const reach = device.limitUnder(device.parameters.dmaMask);
     if (call.count > this.bounced.length) this.bounced = new Uint8Array(call.count * 2);
-    let any = false;
     for (let range = 0; range < call.count; range++) {
       const address = call.phys[range];
       const bytes = call.lengths[range];
-      const bounces = policy.translated ? policy.bounces(address, bytes) : forced || address + bytes - 1 > reach;
+      const bounces = policy.bounces(address, bytes) || (!policy.translated && (forced || address + bytes - 1 > reach));
       this.bounced[range] = bounces ? 1 : 0;
-      any ||= bounces;
     }
-    return any;
-  }
-
-  /**
-   * Lets the other pools take the slots too. A mapping that failed for another reason than a full pool would hold none
-   * in any of them.
-   *
-   * @returns whether they hold slots until the mapping ends
-   */
-  private holdCandidates(call: ReplayCall, device: DmaDevice, block: number, mapped: boolean): boolean {
-    const { pool } = this.machine;
-    if (pool === null) return false;
-    if (!mapped && !this.callSlotsFailed) return false;
-    this.candidates ??= new CandidatePools(pool, this.machine.parameters.kernel, this.machine.parameters.possibleCpus, this.segments);
-    this.candidates.take(call, device, this.bounced, block);
-    return true;
+    return this.bounced;
   }
 
   // ---- counting ----------------------------------------------------------------------------------------------
@@ -370,104 +337,41 @@ export class PolicyRow {
     for (let range = 0; range < call.count; range++) bytes += call.lengths[range];
     counters.add(device, Counter.RANGES, call.count);
     counters.add(device, Counter.RANGE_BYTES, bytes);
-    counters.add(device, Counter.BOUNCED_RANGES, this.callBouncedRanges);
-    counters.add(device, Counter.BOUNCED_BYTES, this.callBouncedBytes);
+    counters.add(device, Counter.BOUNCED_RANGES, this.counts.bouncedRanges);
+    counters.add(device, Counter.BOUNCED_BYTES, this.counts.bouncedBytes);
   }
 
-  private countFailure(device: number, parts: DmaDevice): void {
-    const { counters } = this;
+  private mapFailed(call: ReplayCall, device: DmaDevice, block: number): void {
+    this.counters.add(call.device, Counter.FAILED, 1);
+    this.counters.add(call.device, this.failureCause(device), 1);
+    if (this.failedForRoom) this.tryInCandidates(call, device, block);
+  }
+
+  private failureCause(device: DmaDevice): Counter {
+    const { counts } = this;
     const { pool } = this.machine;
-    counters.add(device, Counter.FAILED, 1);
-    let cause: Counter = Counter.PAGE_TABLE;
-    if (this.callSlotsFailed) {
+    if (counts.slotsFailed) {
       const outcome = pool!.lastOutcome;
-      if (outcome === SlotOutcome.NEVER_FITS) cause = Counter.NEVER_FITS;
-      else if (outcome === SlotOutcome.ENDLESS) cause = Counter.ENDLESS_SEARCH;
-      else cause = Counter.POOL_FULL;
-    } else if (this.callAddressesFailed) {
-      cause = Counter.ADDRESS_SPACE;
-    } else if (this.callBouncedRanges > 0 && pool === null) {
-      cause = Counter.NO_POOL;
-    } else if (!parts.policy.translated) {
-      cause = Counter.OUT_OF_REACH;
+      if (outcome === SlotOutcome.NEVER_FITS) return Counter.NEVER_FITS;
+      return outcome === SlotOutcome.ENDLESS ? Counter.ENDLESS_SEARCH : Counter.POOL_FULL;
     }
-    counters.add(device, cause, 1);
+    if (counts.addressesFailed) return Counter.ADDRESS_SPACE;
+    if (counts.bouncedRanges > 0 && pool === null) return Counter.NO_POOL;
+    return device.policy.translated ? Counter.PAGE_TABLE : Counter.OUT_OF_REACH;
   }
 
-  /** Counts what the observations tell and clears them. `device` is the one whose call made them, -1 for none. */
-  private count(phase: Phase, device: number): void {
-    const { counters } = this;
+  /**
+   * Counts what the observations tell and clears them.
+   *
+   * @param mapped  false for a call that failed to map
+   */
+  private count(phase: Phase, mapped = true): void {
     const log = this.machine.observations;
-    for (let row = 0; row < log.length; row++) {
-      const owner = log.device[row] >= 0 ? log.device[row] : this.ownerOfDomain(log.domain[row]);
-      switch (log.kind[row]) {
-        case Observed.MAPPED:
-          counters.add(owner, Counter.TABLE_MAPS, 1);
-          counters.add(owner, Counter.TABLE_MAPPED_PAGES, log.c[row] / PAGE_SIZE);
-          break;
-        case Observed.UNMAPPED:
-          counters.add(owner, Counter.TABLE_UNMAPS, 1);
-          counters.add(owner, Counter.TABLE_UNMAPPED_PAGES, log.c[row] / PAGE_SIZE);
-          break;
-        case Observed.BOUNCED:
-          counters.add(owner, Counter.BOUNCE_ATTEMPTS, 1);
-          this.callBouncedRanges += 1;
-          this.callBouncedBytes += log.b[row];
-          break;
-        case Observed.SLOT_ALLOCATED:
-          this.slotsUsed[device] += log.b[row];
-          if (this.slotsUsed[device] > this.slotsPeak[device]) this.slotsPeak[device] = this.slotsUsed[device];
-          break;
-        case Observed.SLOT_RELEASED:
-          this.slotsUsed[device] -= log.b[row];
-          break;
-        case Observed.SLOT_FAILED:
-          this.callSlotsFailed = true;
-          break;
-        case Observed.COPIED_IN:
-          counters.add(owner, phase === Phase.MAP ? Counter.COPIED_IN_MAP : Counter.COPIED_IN_SYNC, log.b[row]);
-          break;
-        case Observed.COPIED_OUT:
-          counters.add(owner, phase === Phase.SYNC ? Counter.COPIED_OUT_SYNC : Counter.COPIED_OUT_UNMAP, log.b[row]);
-          break;
-        case Observed.ZEROED:
-          counters.add(owner, Counter.ZEROED, log.b[row]);
-          break;
-        case Observed.IOVA_FAILED:
-          this.callAddressesFailed = true;
-          break;
-        case Observed.DESCRIPTOR_SUBMITTED: {
-          const domainWide = ((log.b[row] >>> 4) & 3) === DOMAIN_SELECTIVE;
-          counters.add(owner, domainWide ? Counter.DOMAIN_SELECTIVE : Counter.PAGE_SELECTIVE, 1);
-          break;
-        }
-        case Observed.FLUSH_STARTED:
-          if (log.a[row] === FlushCause.RING_FULL) this.callRingFull = true;
-          counters.add(owner, log.a[row] === FlushCause.RING_FULL ? Counter.FLUSHES_RING_FULL : Counter.FLUSHES_TIMER, 1);
-          break;
-        case Observed.TABLE_ALLOCATED:
-          this.changeTablePages(log.domain[row], 1);
-          break;
-        case Observed.TABLE_FREED:
-          this.changeTablePages(log.domain[row], -1);
-          break;
-      }
-    }
+    if (log.length === 0) return;
+    this.counts.count(log, phase);
+    this.followInCandidates(mapped);
     this.measures?.observe(log);
     log.clear();
-  }
-
-  private changeTablePages(domainId: number, change: number): void {
-    const domain = this.domainOfId[domainId];
-    this.tablePages[domain] += change;
-    if (this.tablePages[domain] > this.tablePagesPeak[domain]) this.tablePagesPeak[domain] = this.tablePages[domain];
-    this.tablePagesTotal += change;
-    if (this.tablePagesTotal > this.tablePagesTotalPeak) this.tablePagesTotalPeak = this.tablePagesTotal;
-  }
-
-  private ownerOfDomain(domainId: number): number {
-    const domain = this.domainOf(domainId);
-    return domain < 0 ? this.ownerOfNobody : this.machine.devices.length + domain;
   }
 
   /** The trace has ended at `timeNs`: counts the mappings that are still there. `deviceOf` tells the device of a mapping's row. */

@@ -153,7 +153,7 @@ class FigureBuilder {
         mappedPages: this.shown(Counter.TABLE_MAPPED_PAGES, 'pages', EventKind.MAP),
         unmapOperations: this.shown(Counter.TABLE_UNMAPS, 'operations', EventKind.UNMAP),
         unmappedPages: this.shown(Counter.TABLE_UNMAPPED_PAGES, 'pages', EventKind.UNMAP),
-        tablePages: this.ofDomains((domain) => this.source.row.tablePages[domain], 'pages'),
+        tablePages: this.ofDomains((domain) => this.source.row.counts.tablePages[domain], 'pages'),
         tablePagesPeak: this.tablePagesPeak(),
       },
       invalidations: this.invalidations(),
@@ -219,12 +219,20 @@ class FigureBuilder {
       device < 0 ? domains.some((domain) => row.machine.domains[domain].flushQueue !== null) : row.machine.devices[device].policy.lazy;
     if (!isLazy) {
       const none = (unit: FigureUnit): Figure => ({ value: null, unit, basis: 'replay' });
-      return { timer: none('flushes'), ringFull: none('flushes'), queuePeak: none('entries') };
+      return {
+        timer: none('flushes'),
+        ringFull: none('flushes'),
+        earlyOwn: none('flushes'),
+        earlyForeign: this.early(Counter.FLUSHES_EARLY_FOREIGN, true),
+        queuePeak: none('entries'),
+      };
     }
     const lazy = domains.filter((domain) => row.machine.domains[domain].flushQueue !== null);
     return {
       timer: this.shown(Counter.FLUSHES_TIMER, 'flushes', this.flushKind, true),
       ringFull: this.shown(Counter.FLUSHES_RING_FULL, 'flushes', this.flushKind, true),
+      earlyOwn: this.early(Counter.FLUSHES_EARLY_OWN, false),
+      earlyForeign: this.early(Counter.FLUSHES_EARLY_FOREIGN, false),
       queuePeak: this.peak(
         this.part.bearsDomain ? lazy.reduce((sum, domain) => sum + row.machine.domains[domain].flushQueue!.entriesPeak, 0) : null,
         'entries',
@@ -233,21 +241,36 @@ class FigureBuilder {
     };
   }
 
+  /** Flushes for want of slots, which no recording has. A device that never flushes itself can ask for those of others. */
+  private early(counter: Counter, noneIsNull: boolean): Figure {
+    const count = this.sum(counter);
+    return noneIsNull && count === 0
+      ? { value: null, unit: 'flushes', basis: 'replay' }
+      : this.bound(count, 'flushes', false, this.timedBasis);
+  }
+
   private pool(): RowFigures['pool'] {
     const { row } = this.source;
+    const { counts } = row;
     const { pool } = row.machine;
     const { device } = this.part;
-    const used = pool === null ? null : device < 0 ? pool.used : row.slotsUsed[device];
-    const peak = pool === null ? null : device < 0 ? pool.hiwater : row.slotsPeak[device];
+    const used = pool === null ? null : device < 0 ? pool.used : counts.slotsUsed[device];
+    const peak = pool === null ? null : device < 0 ? pool.hiwater : counts.slotsPeak[device];
     const smallest = device < 0 ? (row.candidates?.smallest ?? null) : null;
-    return { slots: this.peak(used, 'slots'), slotsPeak: this.peak(peak, 'slots'), smallestSlots: this.peak(smallest, 'slots') };
+    const waiting = device < 0 ? counts.slotsWaitingPeakTotal : counts.slotsWaitingPeak[device];
+    return {
+      slots: this.peak(used, 'slots'),
+      slotsPeak: this.peak(peak, 'slots'),
+      waitingPeak: this.peak(counts.slotsWaitingPeakTotal === 0 ? null : waiting, 'slots', this.timedBasis),
+      smallestSlots: this.peak(smallest, 'slots'),
+    };
   }
 
   private tablePagesPeak(): Figure {
     const { row } = this.source;
     if (this.part.device < 0 && this.part.domains.length === row.machine.domains.length)
-      return this.peak(row.tablePagesTotalPeak, 'pages', this.timedBasis);
-    return this.ofDomains((domain) => row.tablePagesPeak[domain], 'pages');
+      return this.peak(row.counts.tablePagesTotalPeak, 'pages', this.timedBasis);
+    return this.ofDomains((domain) => row.counts.tablePagesPeak[domain], 'pages');
   }
 
   private ofDomains(of: (domain: number) => number, unit: FigureUnit): Figure {

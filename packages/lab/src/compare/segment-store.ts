@@ -10,8 +10,6 @@ const NONE = -1;
 export class SegmentStore {
   dmaAddr: Float64Array<ArrayBuffer> = new Float64Array(1024);
   bytes: Float64Array<ArrayBuffer> = new Float64Array(1024);
-  /** Columns that others keep beside these; they grow with them. */
-  readonly beside: Float64Array<ArrayBuffer>[] = [];
   /** First free block by log2 of its rows; the next one stands in `dmaAddr`. */
   private readonly free: Int32Array = new Int32Array(32).fill(NONE);
   private used = 0;
@@ -38,15 +36,9 @@ export class SegmentStore {
     this.free[size] = block;
   }
 
-  /** Adds a column that others fill. @returns its index in `beside` */
-  addColumn(): number {
-    return this.beside.push(new Float64Array(this.dmaAddr.length)) - 1;
-  }
-
   private grow(): void {
     this.dmaAddr = doubled(this.dmaAddr);
     this.bytes = doubled(this.bytes);
-    for (let index = 0; index < this.beside.length; index++) this.beside[index] = doubled(this.beside[index]);
   }
 }
 

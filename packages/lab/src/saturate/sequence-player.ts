@@ -151,9 +151,8 @@ export class SequencePlayer {
     const kind = sequence.kind[row] as RecordedCall;
     if (makesMapping(kind)) this.keepSegments(cpu, row, kind, frame);
     else this.pairs[cpu] += 1;
+    this.machine.noticeTimersAfter(this.deviceOf(cpu, row), frame);
     dma.end(frame);
-    const { domain } = this.machine.devices[this.deviceOf(cpu, row)];
-    if (domain !== null) this.machine.noticeArmedTimers(domain.index);
     this.frame[cpu] = NO_CALL;
     this.advance(cpu);
   }
