@@ -5,6 +5,7 @@ import {
   type CompareResult,
   type CompareRow,
   type CostProfile,
+  type CostRelation,
   type PairedDifference,
   pairedDifference,
 } from 'dmalab-lab';
@@ -30,6 +31,12 @@ const SPLIT_POLICIES: readonly string[] = [
   'bounce-deferred-mixed',
   'shadow',
 ];
+const RELATION_WORDS: ReadonlyMap<CostRelation, string> = new Map([
+  ['less', '**less**'],
+  ['equal within 1 %', '**equal**'],
+  ['more', '**more**'],
+  ['undecided', '**undecided**'],
+]);
 /** Rows that did not map the same buffers have no common measure. */
 const OTHER_WORK = 'other mappings';
 
@@ -66,6 +73,31 @@ export async function answerTable(recordings: Recordings, names: readonly string
     }),
   );
   return markdownTable(['Recording', ...PAIRS.map(pairTitle)], rows);
+}
+
+/** The same in words: on which recordings each difference is decided, and what decides the others. */
+export async function answerList(recordings: Recordings, names: readonly string[]): Promise<string> {
+  const lines = await Promise.all(PAIRS.map(async (pair) => `* ${pairTitle(pair)}: ${await relationWords(recordings, names, pair)}.`));
+  return lines.join('\n');
+}
+
+async function relationWords(
+  recordings: Recordings,
+  names: readonly string[],
+  [first, second]: readonly [string, string],
+): Promise<string> {
+  const groups = new Map<string, string[]>([...RELATION_WORDS.values(), OTHER_WORK].map((words) => [words, []]));
+  for (const name of names) {
+    const result = await recordings.compare(name);
+    const [a, b] = [rowOf(result, first), rowOf(result, second)];
+    const difference = pairedDifference(a.work!.charges, b.work!.charges, readProfile(result.profile!));
+    const words = a.work!.pairs === b.work!.pairs ? RELATION_WORDS.get(difference.relation)! : OTHER_WORK;
+    const { relation, dominant } = difference;
+    const detail =
+      relation === 'undecided' ? ` (\`${dominant}\`)` : relation === 'equal within 1 %' ? '' : ` (${relationText(difference)})`;
+    groups.get(words)!.push(`\`${name}\`${words === OTHER_WORK ? '' : detail}`);
+  }
+  return [...groups].flatMap(([words, of]) => (of.length === 0 ? [] : [`${words} on ${of.join(', ')}`])).join('; ');
 }
 
 /** The same on one recording, a line per profile. */

@@ -1,6 +1,7 @@
 import { bytesText, countText } from 'dmalab';
 import { AS_RECORDED, type CompareResult, type CompareRow, type DeviceExposure, type Figure } from 'dmalab-lab';
 import { markdownTable, msText, policyText } from './markdown-table.ts';
+import { type Recordings, rowOf } from './recordings.ts';
 
 /** What the untrusted devices together could reach, a line per policy. */
 export function exposureTable(result: CompareResult): string {
@@ -18,6 +19,19 @@ export function exposureTable(result: CompareResult): string {
     titles,
     result.rows.map((row) => exposureCells(row, result)),
   );
+}
+
+/** Slots of the pool given to other devices, where all devices bounce. */
+export async function sharedPoolTable(recordings: Recordings, name: string, pool: string): Promise<string> {
+  const policies = ['bounce-strict', 'bounce-lazy-unsafe', 'bounce-deferred'];
+  const result = await recordings.compare(name, { devices: 'all', policies, pool });
+  const rows = policies.map((policy) => {
+    const row = rowOf(result, policy);
+    const { otherDevice, stale } = row.exposure!.total.either!;
+    const cells = [bytesText(otherDevice.peak.value!), bytesText(stale.peak.value!), reuseText(row), countText(row.total.failed.value!)];
+    return [policyText(row), ...cells];
+  });
+  return markdownTable(['Policy', 'Other devices, peak', 'Stale bytes, peak', 'Reuse, same / other device', 'Failed'], rows);
 }
 
 /** Mappings made under a stale entry, of the same device and of others. */

@@ -1,6 +1,5 @@
 import { countText } from 'dmalab';
-import { SLOT_BYTES } from 'dmalab-core';
-import { type CompareResult, type CompareRow, Quantity } from 'dmalab-lab';
+import type { CompareResult, CompareRow, Figure } from 'dmalab-lab';
 import { readProfile } from 'dmalab-lab/node';
 import { besideText } from './cost-tables.ts';
 import { reuseText } from './exposure-tables.ts';
@@ -42,22 +41,23 @@ export async function poolTable(recordings: Recordings, name: string): Promise<s
 
 function poolCells(row: CompareRow): string[] {
   const { flushes, pool, failures } = row.total;
-  const { quantities } = row.work!.charges;
-  const waiting = row.exposure!.total.either!.retiredSlot.peak.value! / SLOT_BYTES;
-  const count = (value: number | null): string => (flushes.timer.value === null ? '-' : countText(value!));
+  const count = ({ value }: Figure): string => (value === null ? '-' : countText(value));
   return [
-    countText(pool.slotsPeak.value!),
-    count(waiting),
-    count(flushes.timer.value),
-    count(flushes.ringFull.value),
-    count(quantities[Quantity.EARLY_FLUSHES_OWN]!),
-    count(quantities[Quantity.EARLY_FLUSHES_FOREIGN]!),
-    countText(failures.poolFull.value!),
+    count(pool.slotsPeak),
+    count(pool.waitingPeak),
+    count(flushes.timer),
+    count(flushes.ringFull),
+    count(flushes.earlyOwn),
+    count(flushes.earlyForeign),
+    count(failures.poolFull),
     reuseText(row),
   ];
 }
 
 function besideStrict(result: CompareResult, policy: string): string {
   const strict = rowOf(result, 'bounce-strict');
-  return policy === strict.policy ? '-' : besideText(rowOf(result, policy), strict, readProfile(result.profile!), relationText);
+  const row = rowOf(result, policy);
+  // After a failure the two rows no longer have the same buffers mapped, even where as many failed.
+  if (row === strict || row.total.failed.value! + strict.total.failed.value! > 0) return '-';
+  return besideText(row, strict, readProfile(result.profile!), relationText);
 }

@@ -1,5 +1,5 @@
-import { answerTable, cacheStateTable, costTable, profileTable, splitTable } from './cost-tables.ts';
-import { exposureTable } from './exposure-tables.ts';
+import { answerList, answerTable, cacheStateTable, costTable, profileTable, splitTable } from './cost-tables.ts';
+import { exposureTable, sharedPoolTable } from './exposure-tables.ts';
 import { inputTable } from './input-table.ts';
 import { attackTable, optionTable } from './policy-tables.ts';
 import { poolTable } from './pool-tables.ts';
@@ -11,8 +11,11 @@ export type TableMaker = (recordings: Recordings) => Promise<string> | string;
 
 /** Pool in which slots come round soon enough for reuse to show. */
 const SMALL_POOL = '256';
+const SMALL_POOL_RECORDINGS: readonly string[] = ['strict-1cpu-nvme', 'lazy-1cpu-mixed'];
 /** Recordings of which every look at the pool is shown. */
-const POOL_RECORDINGS: readonly string[] = ['strict-1cpu-nvme', 'lazy-1cpu-mixed'];
+const POOL_RECORDINGS: readonly string[] = ['strict-1cpu-nvme', 'lazy-1cpu-mixed', 'lazy-2cpu-parallel'];
+/** Where all devices bounce and the pool is just too small, a slot goes to another device. */
+const SHARED_POOL: readonly [recording: string, pool: string] = ['lazy-1cpu-e1000', '1024'];
 
 /** Tables that need nothing but this repository, by the name of their block. */
 export const ownTables: ReadonlyMap<string, TableMaker> = new Map<string, TableMaker>([
@@ -34,13 +37,16 @@ export const ownTables: ReadonlyMap<string, TableMaker> = new Map<string, TableM
 export const sharedTables: ReadonlyMap<string, TableMaker> = new Map<string, TableMaker>([
   ['inputs-shared', (recordings) => inputTable(recordings, SHARED_RECORDINGS)],
   ['answer-profiles-shared', (recordings) => profileTable(recordings, 'lazy-1cpu-mixed')],
+  ['answer-list', (recordings) => answerList(recordings, [EXAMPLE, ...SHARED_RECORDINGS])],
   ['answer-shared', (recordings) => answerTable(recordings, SHARED_RECORDINGS)],
   ['cache-state-shared', (recordings) => cacheStateTable(recordings, SHARED_RECORDINGS)],
   ...SHARED_RECORDINGS.flatMap(recordingTables),
-  ...POOL_RECORDINGS.flatMap((name): [string, TableMaker][] => [
-    [`exposure-${name}-small`, async (recordings) => exposureTable(await recordings.compare(name, { pool: SMALL_POOL }))],
-    [`pool-${name}`, (recordings) => poolTable(recordings, name)],
+  ...SMALL_POOL_RECORDINGS.map((name): [string, TableMaker] => [
+    `exposure-${name}-small`,
+    async (recordings) => exposureTable(await recordings.compare(name, { pool: SMALL_POOL })),
   ]),
+  ...POOL_RECORDINGS.map((name): [string, TableMaker] => [`pool-${name}`, (recordings) => poolTable(recordings, name)]),
+  ['shared-pool', (recordings) => sharedPoolTable(recordings, ...SHARED_POOL)],
 ]);
 
 /** The tables by name, made one after the other. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type CompareOptions, type CompareResult, type CompareRow, type CostProfile, compareRecording } from 'dmalab-lab';
 import { openRecording, readProfile } from 'dmalab-lab/node';
@@ -13,8 +14,10 @@ export const SHARED_RECORDINGS: readonly string[] = [
   'small-pool-1cpu-net',
 ];
 
-/** What to compare; the policies hold for the untrusted devices. */
+/** What to compare. */
 export interface Asked {
+  /** Default the untrusted ones. */
+  readonly devices?: string;
   readonly policies?: readonly string[];
   readonly pool?: string;
   readonly profile?: string;
@@ -40,10 +43,15 @@ export class Recordings {
     return result;
   }
 
-  private async compareOnce(name: string, { policies, pool, profile }: Asked): Promise<CompareResult> {
+  private async compareOnce(name: string, { devices = 'untrusted', policies, pool, profile }: Asked): Promise<CompareResult> {
     const recording = await openRecording(this.pathOf(name));
-    const options: CompareOptions = { devices: 'untrusted', policies, pool, profile: readProfile(profile ?? 'vtd-bare') };
+    const options: CompareOptions = { devices, policies, pool, profile: readProfile(profile ?? 'vtd-bare') };
     return compareRecording(recording, options);
+  }
+
+  /** Whether the folder has every recording that the tables need. */
+  get isComplete(): boolean {
+    return this.folder !== undefined && SHARED_RECORDINGS.every((name) => existsSync(this.pathOf(name)));
   }
 
   private pathOf(name: string): string {
