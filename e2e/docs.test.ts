@@ -64,6 +64,8 @@ describe('docs/formats.md', () => {
     ['packages/lab/src/attack/attack-result.ts', 'JSON of attack', 'Fault lines'],
     ['packages/lab/src/attack/gain.ts', 'JSON of attack', 'Fault lines'],
     ['packages/lab/src/attack/story.ts', 'JSON of attack', 'Fault lines'],
+    ['packages/lab/src/breakeven/breakeven-result.ts', 'JSON of verify', 'Error codes'],
+    ['packages/lab/src/breakeven/size-limits.ts', 'JSON of breakeven', 'Error codes'],
   ])('names every field of %s', (path, section, nextSection) => {
     const source = readFileSync(join(ROOT, path), 'utf8');
     const fields = [...source.matchAll(/(?:\breadonly |^ {2})(\w+)\??: (?=[^'\n]*;)/gm)].map((match) => match[1]!);

@@ -24,6 +24,9 @@ describe('output', () => {
     ['compare-untrusted.txt', ['compare', small, '--device', 'untrusted', '--by-device', '--sizes'], 0],
     ['compare-pool.txt', ['compare', small, '--policy', 'bounce-strict,lazy', '--pool', '256,2'], 0],
     ['compare-figures.txt', ['compare', small, '--figures', '--data'], 0],
+    ['breakeven.txt', ['breakeven'], 0],
+    ['breakeven-aligned-cpus.txt', ['breakeven', 'bounce-strict', 'bounce-deferred', '--aligned', '--cpus', '4'], 0],
+    ['help-breakeven.txt', ['breakeven', '--help'], 0],
     ['help.txt', ['--help'], 0],
     ['help-compare.txt', ['compare', '--help'], 0],
     ['help-verify.txt', ['help', 'verify'], 0],
@@ -36,6 +39,10 @@ describe('output', () => {
     ['attack-stale-write.txt', ['attack', 'stale-write'], 0],
     ['attack-slot-reuse.txt', ['attack', 'A9', '--policy', 'bounce-lazy-unsafe,bounce-deferred'], 0],
     ['attack-early-free.txt', ['attack', 'A10'], 0],
+    ['help-check.txt', ['check', '--help'], 0],
+    ['check.txt', ['check'], 1],
+    ['check-cell.txt', ['check', 'bounce-lazy-unsafe', 'P3'], 0],
+    ['check-stopped.txt', ['check', 'bounce-deferred', 'P1', '--bound', 'states=500'], 0],
   ])('%s', async (golden, args, code) => {
     const outcome = bench.dmalab(args);
     expect(outcome.err).toBe('');
@@ -45,10 +52,11 @@ describe('output', () => {
   });
 
   it.each([
-    ['example-verify.txt', 'verify'],
-    ['example-compare.txt', 'compare'],
-  ])('%s, on the example that comes along', async (golden, verb) => {
-    const outcome = dmalab([verb, 'examples/thunderbolt-nvme.trace.gz']);
+    ['example-verify.txt', ['verify']],
+    ['example-compare.txt', ['compare']],
+    ['example-breakeven.txt', ['breakeven', '--by-device', '--trace']],
+  ])('%s, on the example that comes along', async (golden, args) => {
+    const outcome = dmalab([...args, 'examples/thunderbolt-nvme.trace.gz']);
     expect(outcome.err).toBe('');
     expect(outcome.code).toBe(0);
     expect(styleFault(outcome.out)).toBeUndefined();

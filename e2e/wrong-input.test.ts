@@ -55,6 +55,12 @@ const USAGE: readonly (readonly string[])[] = [
   ['verfy', small],
   ['comapre', small],
   ['explain'],
+  ['breakeven', 'bounce-defered', 'strict'],
+  ['breakeven', 'strict'],
+  ['breakeven', '--cpus', '1000'],
+  ['breakeven', '--cpus', 'many'],
+  ['breakeven', '--min-align-mask', '5'],
+  ['breakeven', '--profile', 'vtd-bear'],
   ['verify'],
   ['compare'],
   ['verify', small, small],
@@ -100,6 +106,12 @@ const USAGE: readonly (readonly string[])[] = [
   ['attack', 'A1', '--kernel', '5.4'],
   ['attack', '--policy', 'lasy'],
   ['attack', '\u001b]0;title\u0007'],
+  ['check', 'bounce-defered'],
+  ['check', 'lazy', 'P7'],
+  ['check', 'lazy', 'P1', '--bound', 'deep'],
+  ['check', 'lazy', 'P1', '--kernel', '5.4'],
+  ['check', '--replay', 'missing.json'],
+  ['check', '--replay', 'bad.json'],
 ];
 
 const UNREADABLE: readonly (readonly string[])[] = [

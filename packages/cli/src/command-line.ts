@@ -10,6 +10,8 @@ import type { Terminal } from './terminal/terminal.ts';
 import { wrapped } from './terminal/wrap.ts';
 import { usageError } from './usage.ts';
 import { type AttackVerbOptions, attack } from './verbs/attack.ts';
+import { type BreakevenOptions, breakevenVerb } from './verbs/breakeven.ts';
+import { type CheckVerbOptions, check } from './verbs/check.ts';
 import { type CompareOptions, compare } from './verbs/compare.ts';
 import { type ExplainOptions, explain } from './verbs/explain.ts';
 import { listProfiles, type ProfileOptions, showProfile } from './verbs/profile.ts';
@@ -77,6 +79,8 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
     .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
     .addOption(new Option('--sort <key>', 'order of the rows in their group').choices(sortKeys).default('cost'))
+    .option('--cost', 'where the CPU time of a pair goes')
+    .option('--exposure', 'what the devices can read and write, by class of byte, and the worst findings')
     .option('--counts', 'what each policy did, in a table of counts')
     .option('--emulator-time', 'show times of recordings made on an emulator')
     .option('--by-device', 'a row for each device under each policy')
@@ -138,6 +142,33 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
       ]),
     )
     .action(async (trace: string, options: ExplainOptions) => done(await explain(trace, options, terminal, interruption)));
+
+  prepared(program.command('breakeven'), terminal)
+    .summary('from which buffer size on another policy is cheaper')
+    .description('Over the size of a buffer, which of some policies is cheapest and by how much, for all constants of a cost profile.')
+    .usage('[options] [POLICY POLICY ...]')
+    .argument('[POLICY...]', `two or more of ${policies.map(({ name }) => name).join(', ')} (default: bounce-partial bounce-deferred)`)
+    .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
+    .option('--all-profiles', 'the limits under each profile that comes along, one line each')
+    .option('--trace <trace>', `beside the sizes of a ${TRACE}`)
+    .option('--machine <file>', MACHINE)
+    .option('--by-device', 'with --trace: on which side of the limits the buffers of each device are')
+    .option('--aligned', 'buffers that begin and end on a page boundary')
+    .option('--start-aligned', 'buffers that begin on a page boundary')
+    .option('--from-device', 'the device writes, so that copies are made at unmap')
+    .option('--min-align-mask <mask>', 'low address bits that the device wants kept: 4095 for NVMe', readCount)
+    .option('--cpus <count>', 'also with so many CPUs that share the invalidation queue and the pool', readCount)
+    .option('--json', 'one documented object instead of text')
+    .addHelpText(
+      'after',
+      examples([
+        'dmalab breakeven',
+        'dmalab breakeven strict bounce-deferred --profile smmuv3-server',
+        'dmalab breakeven --trace dock.trace.gz --by-device',
+        'dmalab breakeven --aligned --cpus 16',
+      ]),
+    )
+    .action(async (names: string[], options: BreakevenOptions) => done(await breakevenVerb(names, options, terminal, interruption)));
   const profile = prepared(program.command('profile'), terminal)
     .summary('list and show cost profiles: what operations cost, and how that is known')
     .description('Cost profiles say what the operations of a machine cost: each constant with its range, its source and a grade.')
@@ -168,6 +199,24 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
       examples(['dmalab attack', 'dmalab attack stale-read --policy lazy,bounce-deferred', 'dmalab attack --kernel 6.1']),
     )
     .action((name: string | undefined, options: AttackVerbOptions) => done(attack(name, options, terminal)));
+  prepared(program.command('check'), terminal)
+    .summary('visit all states of small machines and look for broken properties')
+    .description(
+      'Explores every interleaving of CPUs, devices, invalidations and timers on small machines, with the engine that replays traces, and shows the fewest steps that break a property. Exit 1 only when a promised property breaks.',
+    )
+    .usage('[options] [POLICY] [PROPERTY]')
+    .argument('[POLICY]', `policies separated by commas, of ${policies.map(({ name }) => name).join(', ')}, or all`)
+    .argument('[PROPERTY]', 'properties separated by commas, P1 to P6, or all')
+    .option('--policy <list>', 'the same as POLICY')
+    .option('--property <list>', 'the same as PROPERTY')
+    .option('--kernel <rules>', 'kernel rules: 6.1 or 6.12 (default: 6.12)')
+    .option('--bound <bound>', 'how far: quick, standard, or depth=N,states=N on the standard machines (default: quick)')
+    .option('--replay <file>', 'go through a counterexample again, as --json printed it')
+    .option('--json', 'one documented object instead of text')
+    .addHelpText('after', examples(['dmalab check', 'dmalab check bounce-lazy-unsafe P3', 'dmalab check all P3 --bound standard']))
+    .action(async (policy: string | undefined, property: string | undefined, options: CheckVerbOptions) =>
+      done(await check(policy, property, options, terminal, interruption)),
+    );
   return program;
 }
 
@@ -269,6 +318,11 @@ function readLine(text: string): number {
   if (line === undefined)
     throw usageError('USE006', 'This is no line of a trace.', text, 'a line number like L41,207 or 41207', 'take one that verify printed');
   return line;
+}
+
+function readCount(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw usageError('USE007', 'This is no whole number.', text, 'digits alone', 'write it like 16 or 4095');
 }
 
 function examples(lines: readonly string[]): string {

@@ -1,5 +1,13 @@
 /** The main table of `compare`: what each policy costs beside what it leaves reachable, in two groups. */
-import { AS_RECORDED, type CompareGroups, type CompareResult, type CompareRow, givenUp, type PairedDifference } from 'dmalab-lab';
+import {
+  AS_RECORDED,
+  type CompareGroups,
+  type CompareResult,
+  type CompareRow,
+  givenUp,
+  type PairedDifference,
+  REFUTED_WITHIN,
+} from 'dmalab-lab';
 import { atLeast, bytesText, countText, NOT_APPLICABLE, significantText, UNKNOWN } from '../terminal/format.ts';
 import { type TableColumn, type TableRow, tableLines } from '../terminal/table.ts';
 import { wrapped } from '../terminal/wrap.ts';
@@ -38,11 +46,11 @@ export interface PolicyTableOptions {
 export function policyTableLines(result: CompareResult, groups: CompareGroups, options: PolicyTableOptions, columns: number): string[] {
   const recorded = result.rows.find(({ policy }) => policy === AS_RECORDED);
   const cells = (row: CompareRow): string[] => rowCells(row, result, options);
-  const basis = ['basis', 'model', 'model', 'model', 'replay', 'replay', 'replay', 'model', 'replay', 'promise'];
+  const basis = ['basis', 'model', 'model', 'model', 'replay', 'replay', 'replay', 'model', 'replay', 'checker'];
   const rows: TableRow[] = [basis];
   if (recorded !== undefined) rows.push(cells(recorded));
   for (const [title, group] of [
-    ['-- promise P1 to P6 --', groups.complete],
+    [`-- P1 to P6 hold in the checker (${REFUTED_WITHIN}) --`, groups.complete],
     ['-- give something up --', groups.partial],
   ] as const) {
     if (group.length > 0) rows.push({ across: title }, ...sorted(group, options.sort).map(cells));

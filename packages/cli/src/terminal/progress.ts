@@ -4,11 +4,11 @@ import type { TerminalStream } from './terminal.ts';
 import { COLUMNS_MAX } from './wrap.ts';
 
 /** Work that is over sooner shows nothing. */
-const QUIET_MS = 800;
-const REDRAW_MS = 100;
+export const QUIET_MS = 800;
+export const REDRAW_MS = 100;
 const BAR_COLUMNS = 20;
 const MEGABYTE = 1e6;
-const ERASE_LINE = '\r\u001b[K';
+export const ERASE_LINE = '\r\u001b[K';
 
 /** How far reading has come. `totalBytes` is undefined when the input is a pipe. */
 export interface ReadProgress {

@@ -23,6 +23,7 @@ const COLOURED_WORDS: ReadonlyMap<string, 'green' | 'red' | 'yellow'> = new Map(
   ['EQUAL', 'green'],
   ['DIFFERS', 'red'],
   ['INTERRUPTED', 'yellow'],
+  ['REFUTED', 'red'],
 ]);
 const LOSS = /^DATA {2}LOSS/;
 

@@ -15,7 +15,9 @@ import { EXIT_INTERRUPTED, Interrupted, type Interruption } from '../interruptio
 import { openTraceWithProgress } from '../open-trace.ts';
 import { allFiguresLines } from '../report/all-figures-report.ts';
 import { compareAnswer, compareNoteLines, countTableLines, deviceSummaryLines, deviceTableLines } from '../report/compare-report.ts';
+import { costTableLines } from '../report/cost-table.ts';
 import { dataDetailLines, dataLines } from '../report/data-report.ts';
+import { exposureLines } from '../report/exposure-report.ts';
 import { policyTableLines, type SortKey } from '../report/policy-table.ts';
 import { reachedText } from '../report/recording-report.ts';
 import { sizeTableLines } from '../report/size-report.ts';
@@ -39,6 +41,8 @@ export interface CompareOptions {
   /** Show times of emulator recordings. */
   readonly emulatorTime?: boolean | undefined;
   readonly counts?: boolean | undefined;
+  readonly cost?: boolean | undefined;
+  readonly exposure?: boolean | undefined;
   readonly byDevice?: boolean | undefined;
   readonly sizes?: boolean | undefined;
   readonly figures?: boolean | undefined;
@@ -116,6 +120,8 @@ function resultLines(
   head.push(...compareAnswer(result, columns));
   const table = { sort: options.sort ?? 'cost', emulatorTime: options.emulatorTime === true };
   const sections = [head, deviceSummaryLines(result, byDevice, columns), policyTableLines(result, compareGroups(result), table, columns)];
+  if (options.cost === true) sections.push(costTableLines(result, columns));
+  if (options.exposure === true) sections.push(exposureLines(result, byDevice, table.emulatorTime, columns));
   if (options.counts === true) sections.push(countTableLines(result, columns));
   if (byDevice) sections.push(deviceTableLines(result, columns));
   if (options.sizes === true) sections.push(sizeTableLines(result, byDevice, columns));
@@ -129,6 +135,9 @@ function resultLines(
 function nextText(trace: string, result: CompareResult, options: CompareOptions): string {
   const flags: string[] = [];
   if (options.byDevice !== true) flags.push('--by-device');
+  if (options.cost !== true) flags.push('--cost');
+  if (options.exposure !== true) flags.push('--exposure');
+  if (options.counts !== true) flags.push('--counts');
   if (options.sizes !== true) flags.push('--sizes');
   if (options.figures !== true) flags.push('--figures');
   const least = result.rows.findLast(({ total }) => total.pool.smallestSlots.value !== null)?.total.pool.smallestSlots.value;

@@ -16,6 +16,14 @@ export type Columns<Shape extends Record<string, ColumnKind>> = {
   readonly [Name in keyof Shape]: ColumnArrays[Shape[Name]];
 };
 
+/** What else the arena should know of a table. */
+export interface TableOptions {
+  /** Called whenever contents have been replaced, after `bind` where the columns are new as well: rebuilds what is not state. */
+  readonly restored?: () => void;
+  /** Rows that nothing but a report reads, such as peaks: saved and restored, but equal states may differ in them. Columns of 4 or 8 bytes. */
+  readonly statisticRows?: readonly number[];
+}
+
 const BYTES: Record<ColumnKind, number> = { u8: 1, u16: 2, u32: 4, i32: 4, f64: 8 };
 
 /**
@@ -23,7 +31,7 @@ const BYTES: Record<ColumnKind, number> = { u8: 1, u16: 2, u32: 4, i32: 4, f64: 
  *
  * A component declares its tables when it is built and keeps direct references to the columns; `bind` hands them over
  * anew whenever the arena replaces them (after growth, after the restore of a larger state). Anything that decides
- * future behaviour belongs here; caches that can be rebuilt may stay outside if `bind` rebuilds them.
+ * future behaviour belongs here; caches that can be rebuilt may stay outside if `restored` rebuilds them.
  */
 export class StateArena {
   private readonly tables: StateTable[] = [];
@@ -38,11 +46,17 @@ export class StateArena {
     rows: number,
     shape: Shape,
     bind: (columns: Columns<Shape>) => void,
+    options: TableOptions = {},
   ): StateTable {
     assert(!this.tables.some((table) => table.name === name), `arena has two tables named ${name}`);
-    const table = new StateTable(name, rows, shape, bind as (columns: Columns<Record<string, ColumnKind>>) => void);
+    const table = new StateTable(name, rows, shape, bind as (columns: Columns<Record<string, ColumnKind>>) => void, options);
     this.tables.push(table);
     return table;
+  }
+
+  /** The tables in the order in which they were declared. */
+  get allTables(): readonly StateTable[] {
+    return this.tables;
   }
 
   /** Size of the saved state in bytes. */
@@ -76,13 +90,15 @@ export class StateArena {
     assert(offset === saved.byteLength, 'saved state has the shape of another arena');
   }
 
-  /** A 53-bit hash of all tables: equal states give equal hashes. FNV-1a over 32-bit words, two lanes. */
+  /** A 53-bit hash of all tables but their statistic rows: equal states give equal hashes. FNV-1a over 32-bit words, two lanes. */
   hash(): number {
     let low = 0x811c9dc5;
     let high = 0x1000193;
     for (const table of this.tables) {
       const words = table.words;
+      const statistics = table.statisticWords;
       for (let i = 0; i < words.length; i++) {
+        if (statistics !== null && statistics[i] === 1) continue;
         low = Math.imul(low ^ words[i], 0x01000193);
         high = Math.imul(high ^ (words[i] + low), 0x85ebca6b);
         high ^= high >>> 15;
@@ -100,20 +116,66 @@ export class StateTable {
   words: Uint32Array<ArrayBuffer>;
   private readonly shape: Record<string, ColumnKind>;
   private readonly bind: (columns: Columns<Record<string, ColumnKind>>) => void;
+  private readonly options: TableOptions;
+  private isFixed = false;
 
-  constructor(name: string, rows: number, shape: Record<string, ColumnKind>, bind: (columns: Columns<Record<string, ColumnKind>>) => void) {
+  constructor(
+    name: string,
+    rows: number,
+    shape: Record<string, ColumnKind>,
+    bind: (columns: Columns<Record<string, ColumnKind>>) => void,
+    options: TableOptions,
+  ) {
     this.name = name;
     this.shape = shape;
     this.bind = bind;
+    this.options = options;
     this.rows = rows;
     this.bytes = new Uint8Array(tableBytes(shape, rows));
     this.words = new Uint32Array(this.bytes.buffer);
-    this.bind(this.columnsOf(this.bytes, rows));
+    this.bindAll();
+  }
+
+  /** 1 for each word that belongs to a statistic row; null when none does. */
+  get statisticWords(): Uint8Array | null {
+    const { statisticRows } = this.options;
+    if (statisticRows === undefined) return null;
+    const marks = new Uint8Array(this.words.length);
+    let offset = 0;
+    for (const kind of Object.values(this.shape)) {
+      assert(BYTES[kind] >= 4, `statistic rows of ${this.name} have columns of whole words`);
+      const wordsEach = BYTES[kind] / 4;
+      for (const row of statisticRows) marks.fill(1, offset / 4 + row * wordsEach, offset / 4 + (row + 1) * wordsEach);
+      offset += columnBytes(kind, this.rows);
+    }
+    return marks;
+  }
+
+  /** Moves the table to bytes `offset` and on of a shared buffer, where it stays and cannot grow any more. */
+  moveTo(buffer: ArrayBuffer, offset: number): void {
+    const { length } = this.bytes;
+    const bytes = new Uint8Array(buffer, offset, length);
+    bytes.set(this.bytes);
+    this.bytes = bytes;
+    this.words = new Uint32Array(buffer, offset, length / 4);
+    this.isFixed = true;
+    this.bindAll();
+  }
+
+  /** What follows a change of the contents from outside. */
+  noticeRestored(): void {
+    this.options.restored?.();
+  }
+
+  /** Whether a change of the contents from outside has to be noticed. */
+  get noticesRestores(): boolean {
+    return this.options.restored !== undefined;
   }
 
   /** Enlarges to `rows`; the old rows keep their contents, the new ones are zero. */
   grow(rows: number): void {
     assert(rows >= this.rows, `table ${this.name} cannot shrink`);
+    assert(!this.isFixed, `table ${this.name} has a fixed size of ${this.rows} rows`);
     const old = this.columnsOf(this.bytes, this.rows);
     const bytes = new Uint8Array(tableBytes(this.shape, rows));
     const fresh = this.columnsOf(bytes, rows);
@@ -127,8 +189,9 @@ export class StateTable {
     const source = saved.subarray(offset, offset + length);
     if (rows === this.rows) {
       this.bytes.set(source);
-      this.bind(this.columnsOf(this.bytes, rows));
+      this.noticeRestored();
     } else {
+      assert(!this.isFixed, `table ${this.name} has a fixed size of ${this.rows} rows`);
       this.adopt(source.slice(), rows);
     }
   }
@@ -137,14 +200,19 @@ export class StateTable {
     this.bytes = bytes;
     this.words = new Uint32Array(bytes.buffer);
     this.rows = rows;
-    this.bind(this.columnsOf(bytes, rows));
+    this.bindAll();
+  }
+
+  private bindAll(): void {
+    this.bind(this.columnsOf(this.bytes, this.rows));
+    this.noticeRestored();
   }
 
   private columnsOf(bytes: Uint8Array<ArrayBuffer>, rows: number): Columns<Record<string, ColumnKind>> {
     const columns: Record<string, ColumnArrays[ColumnKind]> = {};
     let offset = 0;
     for (const [name, kind] of Object.entries(this.shape)) {
-      columns[name] = makeColumn(kind, bytes.buffer, offset, rows);
+      columns[name] = makeColumn(kind, bytes.buffer, bytes.byteOffset + offset, rows);
       offset += columnBytes(kind, rows);
     }
     return columns;

@@ -31,6 +31,12 @@ export class DeferredSlots {
     return this.scalar[0];
   }
 
+  /** While no slots wait and no mapping looks for room the count can begin anew: only the order of stamps matters. */
+  rewind(): void {
+    if (this.parts.domains.some((domain) => domain.flushQueue !== null && domain.flushQueue.entriesWithSlots > 0)) return;
+    this.scalar[0] = 1;
+  }
+
   /** Slots have been queued with `nextStamp`. Emits SLOT_DEFERRED. */
   queued(slots: number, cpu: number, device: number, domainId: DomainId, entriesWithSlots: number): void {
     const { pool, log } = this.parts.bounce!;

@@ -87,6 +87,7 @@ export class DmaCallTable {
   entryDmaBytes!: Float64Array<ArrayBuffer>;
 
   private free!: Uint32Array<ArrayBuffer>;
+  private rowColumns!: readonly { [row: number]: number }[];
   private scalar!: Uint32Array<ArrayBuffer>;
   private readonly calls: StateTable;
   private readonly entryTable: StateTable;
@@ -164,6 +165,7 @@ export class DmaCallTable {
         this.entry = columns.entry;
         this.result = columns.result;
         this.free = columns.free;
+        this.rowColumns = Object.values(columns).filter((column) => column !== columns.free);
       },
     );
     arena.table('calls.scalars', SCALARS, { scalar: 'u32' }, (columns) => {
@@ -242,6 +244,33 @@ export class DmaCallTable {
   end(call: number): void {
     this.free[this.scalar[FREE_ROWS]] = call;
     this.scalar[FREE_ROWS] += 1;
+  }
+
+  /** Whether a mapping at work has found the pool dry and flushes for room. */
+  anyLooksForRoom(): boolean {
+    const { roomStamp } = this;
+    for (let row = 0; row < roomStamp.length; row++) if (roomStamp[row] !== 0) return true;
+    return false;
+  }
+
+  /** Clears the row of a call that has ended, entries included: for who compares states. A new call does not need it. */
+  clear(call: number): void {
+    for (const column of this.rowColumns) column[call] = 0;
+    const first = call * this.entriesMax;
+    for (const column of [this.entryPhys, this.entryBytes, this.entryPadded, this.entryDmaAddr, this.entryDmaBytes]) {
+      column.fill(0, first, first + this.entriesMax);
+    }
+  }
+
+  /** Makes a free row the next one to be taken and puts the others in order, so that rows do not depend on history. */
+  arrangeFree(next: number): void {
+    const rows = this.scalar[FREE_ROWS];
+    const free = this.free.subarray(0, rows).sort().reverse();
+    const at = free.indexOf(next);
+    assert(at >= 0, 'the row to be taken next is free');
+    free.copyWithin(at, at + 1);
+    free[rows - 1] = next;
+    this.free.fill(0, rows);
   }
 
   /** Makes room for `count` entries in every call; contents of running calls stay. */

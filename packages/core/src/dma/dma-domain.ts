@@ -63,9 +63,15 @@ export class DmaDomain implements FlushQueueSink {
     this.releaseSlots = parameters.releaseSlots;
     this.iova = new IovaDomain(arena, parameters.iova);
     this.flushQueue = parameters.flushQueue === undefined ? null : new FlushQueue(arena, parameters.flushQueue);
-    arena.table('domain.counters', 2, { counters: 'f64' }, (columns) => {
-      this.counters = columns.counters;
-    });
+    arena.table(
+      'domain.counters',
+      2,
+      { counters: 'f64' },
+      (columns) => {
+        this.counters = columns.counters;
+      },
+      { statisticRows: [PAGES_PEAK] },
+    );
   }
 
   /** IOVA pages in use or waiting for a flush, now and at most. */

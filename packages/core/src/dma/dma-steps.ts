@@ -24,7 +24,7 @@ export class DmaSteps {
   private readonly calls: DmaCallTable;
   private readonly parts: DmaApiParts;
   private readonly pieces: DmaPieces;
-  private readonly deferred: DeferredSlots;
+  readonly deferred: DeferredSlots;
   /** Page-table entries that were found set when they were to be written. Statistics, not part of the state. */
   entriesAlreadySet = 0;
   /** Scratch of one step. */

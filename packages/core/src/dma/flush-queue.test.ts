@@ -139,3 +139,32 @@ test('a restored queue releases the same', () => {
     [1, 2, 9, 1],
   ]);
 });
+
+test('a queue that sheds its history releases what it would have released', () => {
+  const run = (sheds: boolean): number[] => {
+    const queue = new FlushQueue(new StateArena(), { possibleCpus: 2, ringEntries: 4 });
+    const freed: number[] = [];
+    const sink = { releaseQueued: (pfn: number): void => void freed.push(pfn) };
+    const rest = (): void => {
+      if (sheds) queue.rewind();
+    };
+    for (let round = 0; round < 5; round++) {
+      queue.append(0, 10 * round + 1, 1, -1);
+      rest();
+      queue.beginFlush();
+      rest();
+      queue.append(1, 10 * round + 2, 1, -1);
+      rest();
+      queue.endFlush();
+      rest();
+      queue.drain(0, 0, sink);
+      rest();
+      queue.drain(1, 0, sink);
+      rest();
+      freed.push(queue.entries);
+    }
+    return freed;
+  };
+  expect(run(true)).toEqual(run(false));
+  expect(run(true).slice(0, 4)).toEqual([1, 1, 11, 2]);
+});

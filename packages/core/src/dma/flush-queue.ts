@@ -78,9 +78,15 @@ export class FlushQueue {
     arena.table('flushQueue.rings', this.possibleCpus * 2, { ring: 'u32' }, (columns) => {
       this.ring = columns.ring;
     });
-    arena.table('flushQueue.scalars', SCALARS, { scalar: 'f64' }, (columns) => {
-      this.scalar = columns.scalar;
-    });
+    arena.table(
+      'flushQueue.scalars',
+      SCALARS,
+      { scalar: 'f64' },
+      (columns) => {
+        this.scalar = columns.scalar;
+      },
+      { statisticRows: [PEAK] },
+    );
   }
 
   /** Flushes begun and ended since the domain was made. */
@@ -207,6 +213,27 @@ export class FlushQueue {
 
   disarmTimer(): void {
     this.scalar[TIMER_ON] = 0;
+  }
+
+  /**
+   * Counts flushes from the last that has ended, and an empty queue starts at the head of its rings. It behaves as before:
+   * counts matter only in relation to that one, and safe is safe. States that differ in history alone become equal.
+   */
+  rewind(): void {
+    const { counter, ring, scalar } = this;
+    const ended = scalar[FINISHED];
+    if (scalar[TIMER_ON] === 0) scalar[TIMER_CPU] = 0;
+    if (scalar[WAITING] === 0) ring.fill(0);
+    if (ended === 0) return;
+    scalar[STARTED] -= ended;
+    scalar[FINISHED] = 0;
+    for (let cpu = 0; cpu < this.possibleCpus; cpu++) {
+      const tail = ring[cpu * 2 + TAIL];
+      for (let at = ring[cpu * 2 + HEAD]; at !== tail; at = at + 1 === this.ringEntries ? 0 : at + 1) {
+        const row = cpu * this.ringEntries + at;
+        counter[row] = Math.max(-1, counter[row] - ended);
+      }
+    }
   }
 
   beginFlush(): void {

@@ -69,6 +69,7 @@ export class ContextTable {
     words[word + 1] = entryHigh(rootPfn);
     words[word + 2] = (levels - 2) | (domainId << 8);
     words[word + 3] = 0;
+    this.frames.noteWrite(word, WORDS_PER_ENTRY);
   }
 
   /** Blocks the device: its entry is not present any more. */
@@ -77,6 +78,7 @@ export class ContextTable {
     if (frame === 0) return;
     const word = (frame - this.frames.basePfn) * WORDS_PER_FRAME + (sourceId & 0xff) * WORDS_PER_ENTRY;
     this.frames.words.fill(0, word, word + WORDS_PER_ENTRY);
+    this.frames.noteWrite(word, WORDS_PER_ENTRY);
   }
 
   /** What the hardware does on a context-cache miss: fills `into` and returns 0, or returns a FaultReason. */
@@ -130,6 +132,7 @@ export class ContextTable {
     const frame = this.frames.alloc();
     this.frames.words[root] = entryLow(frame, PRESENT);
     this.frames.words[root + 1] = entryHigh(frame);
+    this.frames.noteWrite(root, 2);
     return frame;
   }
 }

@@ -157,6 +157,14 @@ export class InvalidationQueue {
     return QueueStep.EXECUTED;
   }
 
+  /** An empty queue goes on at slot 0 with all slots clear. It behaves as before; states that differ in old descriptors alone become equal. */
+  rewind(): void {
+    if (this.state[HEAD] !== this.state[APPEND]) return;
+    if (this.state[HEAD] === 0 && this.qw0Low[0] === 0) return;
+    for (const column of [this.qw0Low, this.qw0High, this.qw1Low, this.qw1High, this.status]) column.fill(0);
+    this.state.fill(0);
+  }
+
   /** Executes until the queue is empty or stopped. */
   run(): QueueStep {
     let step: QueueStep = QueueStep.EXECUTED;

@@ -209,6 +209,7 @@ export class PageTables {
       } else {
         const words = this.frames.words;
         let word = table * WORDS_PER_FRAME + 2 * index;
+        this.frames.noteWrite(word, 2 * run);
         let high = entryHigh(frame);
         let lowPfn = frame - high * PFNS_PER_HIGH;
         for (let i = 0; i < run; i++, word += 2) {
@@ -275,6 +276,7 @@ export class PageTables {
         words = this.frames.words;
         words[word] = entryLow(pfn, ENTRY_RIGHTS);
         words[word + 1] = entryHigh(pfn);
+        this.frames.noteWrite(word, 2);
         table = (pfn - base) | 0;
       } else if ((low & ENTRY_LARGE) !== 0) {
         return NOT_MAPPED;
@@ -352,6 +354,7 @@ export class PageTables {
       if ((low & ENTRY_LARGE) !== 0) {
         words[word] = 0;
         words[word + 1] = 0;
+        this.frames.noteWrite(word, 2);
         this.widen(entryStart(iovaPfn, level), entryPages(level));
         return;
       }
@@ -359,6 +362,7 @@ export class PageTables {
     }
     const first = table * WORDS_PER_FRAME + 2 * entryIndex(iovaPfn, 1);
     for (let word = first; word < first + 2 * pages; word++) words[word] = 0;
+    this.frames.noteWrite(first, 2 * pages);
   }
 
   /** Clears [first, last] below the table of `level` whose first page is `tableStart`. */
@@ -383,6 +387,7 @@ export class PageTables {
       else if (!isWhole) this.widen(page, span);
       words[word] = 0;
       words[word + 1] = 0;
+      this.frames.noteWrite(word, 2);
     }
   }
 

@@ -55,6 +55,7 @@ export class IovaDomain {
         magazineSize,
         depotMagazinesMax: parameters.depotMagazinesMax,
         depotFlushNewestFirst: parameters.depotFlushNewestFirst,
+        initialBins: parameters.initialBins ?? 0,
       },
       this.tree,
     );

@@ -29,6 +29,8 @@ export interface IovaDomainParameters {
   readonly depotMagazinesMax: number;
   /** Order in which a full flush of the caches empties a depot: newest first (6.12) or in push order (6.1). */
   readonly depotFlushNewestFirst: boolean;
+  /** Smallest sizes whose caches have their room from the start, not only once they are used; default 0. */
+  readonly initialBins?: number;
   /** Ranges that fit before the tree's tables grow; default 64. */
   readonly initialNodes?: number;
   /** Entries of one page of the search tree, 4 or more; default 32. It decides speed and memory, never an address. */

@@ -62,10 +62,19 @@ export class RangeTree {
     this.pageCells = fanout * CELLS;
     // One entry is the anchor's; the pages of a tree that grows downwards are nearly full.
     const pages = Math.ceil((initialNodes + 1) / fanout);
-    this.cells = arena.table(`${name}.ranges`, pages * this.pageCells, { cell: 'f64' }, (columns) => {
-      this.cell = columns.cell;
-      this.at = NOWHERE;
-    });
+    this.cells = arena.table(
+      `${name}.ranges`,
+      pages * this.pageCells,
+      { cell: 'f64' },
+      (columns) => {
+        this.cell = columns.cell;
+      },
+      {
+        restored: () => {
+          this.at = NOWHERE;
+        },
+      },
+    );
     this.pages = arena.table(`${name}.pages`, pages, { count: 'u32', nextFree: 'u32' }, (columns) => {
       this.count = columns.count;
       this.nextFree = columns.nextFree;

@@ -8,6 +8,8 @@ export interface RcacheParameters {
   readonly magazineSize: number;
   readonly depotMagazinesMax: number;
   readonly depotFlushNewestFirst: boolean;
+  /** Smallest bins whose magazines have room from the start. */
+  readonly initialBins: number;
 }
 
 /** Magazines for which a depot has room at first. */
@@ -53,9 +55,14 @@ export class Rcache {
       this.loadedCount = columns.loadedCount;
       this.prevCount = columns.prevCount;
     });
-    this.magazineTable = arena.table(`${name}.magazines`, 0, { pfn: 'f64' }, (columns) => {
-      this.magazines = columns.pfn;
-    });
+    this.magazineTable = arena.table(
+      `${name}.magazines`,
+      parameters.initialBins * parameters.cpus * this.stride,
+      { pfn: 'f64' },
+      (columns) => {
+        this.magazines = columns.pfn;
+      },
+    );
     arena.table(`${name}.rcaches`, parameters.bins, { depotCount: 'u32', workArmed: 'u8' }, (columns) => {
       this.depotCount = columns.depotCount;
       this.workArmed = columns.workArmed;

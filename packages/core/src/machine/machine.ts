@@ -12,7 +12,7 @@ import {
   roundUp,
   StateArena,
 } from '../base/index.ts';
-import { CacheTagFlusher, DmaApi, DmaDevice, DmaDomain, FLUSH_QUEUE_TIMEOUT_NS, ShadowBuffers } from '../dma/index.ts';
+import { CacheTagFlusher, DmaApi, type DmaApiParts, DmaDevice, DmaDomain, FLUSH_QUEUE_TIMEOUT_NS, ShadowBuffers } from '../dma/index.ts';
 import {
   ADVERSARIAL_CACHES,
   createDomain,
@@ -21,14 +21,15 @@ import {
   destroyDomain,
   IommuUnit,
   PageTables,
+  QUEUE_ENTRIES,
   TranslationType,
   tableLevelsOf,
   translate,
 } from '../iommu/index.ts';
 import { IOVA_DEPOT_DELAY_NS, IOVA_RANGE_CACHE_MAX_SIZE, iovaDomainParameters } from '../iova/index.ts';
-import { AccountingMemory, ByteMemory, FrameStore, type Memory } from '../mem/index.ts';
+import { AccountingMemory, ByteMemory, FrameStore, LabelMemory, type Memory } from '../mem/index.ts';
 import { type Bounce, SwiotlbPool, tblRelease } from '../swiotlb/index.ts';
-import { checkDevices, type MachineParameters } from './parameters.ts';
+import { checkDevices, type MachineParameters, type MachineSizes } from './parameters.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 /** First page frame of the model's page tables: physical memory that no real machine of the time has. */
@@ -39,6 +40,15 @@ const PASS_THROUGH_DOMAIN_ID = 1;
 
 /** One for the flush queue, then one for the depot of each rcache bin. */
 const TIMERS_PER_DOMAIN = 1 + IOVA_RANGE_CACHE_MAX_SIZE;
+
+const MACHINE_SIZES: MachineSizes = {
+  tableFrames: 64,
+  tableSets: 16,
+  memoryFrames: 16,
+  calls: 16,
+  callEntries: 64,
+  queueEntries: QUEUE_ENTRIES,
+};
 
 /** A saved machine: its clock and all its arenas. */
 export interface MachineState {
@@ -94,10 +104,11 @@ export class Machine {
     checkDevices(parameters);
     this.parameters = parameters;
     const { arena, observations } = this;
-    this.memory = parameters.memory === 'bytes' ? new ByteMemory(arena, 16) : new AccountingMemory();
-    this.frames = new FrameStore(arena, TABLE_FRAMES_PFN, 64);
-    this.unit = parameters.iommu === null ? null : this.buildUnit();
-    this.tables = this.unit === null ? null : new PageTables(arena, this.frames, 16, DMA_PAGE_TABLE_OPTIONS, observations);
+    const sizes = { ...MACHINE_SIZES, ...parameters.sizes };
+    this.memory = memoryOf(arena, parameters.memory, sizes);
+    this.frames = new FrameStore(arena, TABLE_FRAMES_PFN, sizes.tableFrames);
+    this.unit = parameters.iommu === null ? null : this.buildUnit(sizes);
+    this.tables = this.unit === null ? null : new PageTables(arena, this.frames, sizes.tableSets, DMA_PAGE_TABLE_OPTIONS, observations);
     this.pool = parameters.swiotlb === null ? null : new SwiotlbPool(this.poolArena, { ...parameters.swiotlb, kernel: parameters.kernel });
     const bounce: Bounce | null =
       this.pool === null ? null : { pool: this.pool, kernel: parameters.kernel, memory: this.memory, log: observations };
@@ -109,7 +120,7 @@ export class Machine {
     });
     this.flusher = this.unit === null ? null : new CacheTagFlusher(this.unit, observations, parameters.kernel);
     const hasShadows = this.devices.some((device) => device.hasShadows);
-    this.dma = new DmaApi(arena, {
+    const parts: DmaApiParts = {
       kernel: parameters.kernel,
       log: observations,
       devices: this.devices,
@@ -119,7 +130,8 @@ export class Machine {
       shadows: hasShadows && this.pool !== null ? new ShadowBuffers(arena, this.pool.slots, this.devices.length) : null,
       poolForced: parameters.swiotlb?.forced ?? false,
       flusher: this.flusher,
-    });
+    };
+    this.dma = new DmaApi(arena, parts, sizes.calls, sizes.callEntries);
     this.timers = new TimerWheel(arena, this.domains.length * TIMERS_PER_DOMAIN);
     this.attachDevices();
     observations.clear();
@@ -309,12 +321,12 @@ export class Machine {
     return done;
   }
 
-  private buildUnit(): IommuUnit {
+  private buildUnit({ queueEntries }: MachineSizes): IommuUnit {
     const { capability, extendedCapability, iotlb, pagingStructures } = this.parameters.iommu!;
     return new IommuUnit(
       this.arena,
       this.frames,
-      { ...ADVERSARIAL_CACHES, name: 'dmar0', capability, extendedCapability, iotlb, pagingStructures },
+      { ...ADVERSARIAL_CACHES, name: 'dmar0', capability, extendedCapability, iotlb, pagingStructures, queueEntries },
       this.observations,
     );
   }
@@ -364,6 +376,11 @@ export class Machine {
     }
     this.noticeArmedTimers(index);
   }
+}
+
+function memoryOf(arena: StateArena, kind: MachineParameters['memory'], sizes: MachineSizes): Memory {
+  if (kind === 'bytes') return new ByteMemory(arena, sizes.memoryFrames);
+  return kind === 'accounting' ? new AccountingMemory() : new LabelMemory(arena, kind);
 }
 
 /**

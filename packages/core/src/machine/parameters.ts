@@ -2,6 +2,7 @@ import { type DomainId, type IovaPfn, type KernelRules, LabError, type PhysAddr 
 import type { DmaDeviceParameters, ProtectionPolicy } from '../dma/index.ts';
 import { ADVERSARIAL_CACHES, type CacheShape, type Capability, type ExtendedCapability } from '../iommu/index.ts';
 import type { IovaDomainParameters } from '../iova/index.ts';
+import type { LabelMemoryParameters } from '../mem/index.ts';
 
 /** A remapping unit. */
 export interface IommuParameters {
@@ -38,6 +39,21 @@ export interface DeviceParameters extends DmaDeviceParameters {
   readonly policy: ProtectionPolicy;
 }
 
+/** Rows that tables have at first. None of them changes what a machine does; a small machine saves memory with them. */
+export interface MachineSizes {
+  /** Page frames for page tables. */
+  readonly tableFrames: number;
+  /** Sets of page tables, one per domain. */
+  readonly tableSets: number;
+  /** Frames of memory with contents. */
+  readonly memoryFrames: number;
+  /** Calls of the DMA API in flight, and scatter-list entries of each. */
+  readonly calls: number;
+  readonly callEntries: number;
+  /** Slots of the invalidation queue, a power of two: it must never be full. */
+  readonly queueEntries: number;
+}
+
 /** Everything a machine is made of. All sizes are parameters, so that a checker can run the same code on a tiny one. */
 export interface MachineParameters {
   readonly kernel: KernelRules;
@@ -52,12 +68,13 @@ export interface MachineParameters {
   readonly swiotlb: SwiotlbParameters | null;
   readonly domains: readonly DomainParameters[];
   readonly devices: readonly DeviceParameters[];
-  /** Whether memory holds real bytes, or copies are only counted. */
-  readonly memory: 'accounting' | 'bytes';
+  /** Whether memory holds real bytes, or copies are only counted, or it is a small window with one label per granule. */
+  readonly memory: 'accounting' | 'bytes' | LabelMemoryParameters;
   /** Overrides of the IOVA allocator's sizes. */
   readonly iova?: Partial<IovaDomainParameters> | undefined;
   /** Entries of a flush-queue ring; Linux 256. */
   readonly ringEntries?: number | undefined;
+  readonly sizes?: Partial<MachineSizes> | undefined;
 }
 
 /** Caches that keep every translation until it is invalidated: what the architecture permits at worst. */

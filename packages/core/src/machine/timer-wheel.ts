@@ -11,10 +11,15 @@ export class TimerWheel {
 
   constructor(arena: StateArena, count: number) {
     this.count = count;
-    arena.table('timers', Math.max(1, count), { dueNs: 'f64' }, (columns) => {
-      this.dueNs = columns.dueNs;
-      this.findFirst();
-    });
+    arena.table(
+      'timers',
+      Math.max(1, count),
+      { dueNs: 'f64' },
+      (columns) => {
+        this.dueNs = columns.dueNs;
+      },
+      { restored: () => this.findFirst() },
+    );
     this.dueNs.fill(Number.POSITIVE_INFINITY);
     this.findFirst();
   }

@@ -37,10 +37,15 @@ export class ByteMemory implements Memory {
   /** @param initialFrames  frames there is room for at first, 1 or more; room doubles when it is used up */
   constructor(arena: StateArena, initialFrames: number) {
     assert(initialFrames >= 1, 'a byte memory starts with room for at least one frame');
-    this.ownerTable = arena.table('byteMemory.frames', initialFrames, OWNER_SHAPE, (columns: Columns<typeof OWNER_SHAPE>) => {
-      this.owner = columns.owner;
-      this.rebuildDirectory();
-    });
+    this.ownerTable = arena.table(
+      'byteMemory.frames',
+      initialFrames,
+      OWNER_SHAPE,
+      (columns: Columns<typeof OWNER_SHAPE>) => {
+        this.owner = columns.owner;
+      },
+      { restored: () => this.rebuildDirectory() },
+    );
     this.byteTable = arena.table('byteMemory.bytes', initialFrames * PAGE_SIZE, BYTE_SHAPE, (columns: Columns<typeof BYTE_SHAPE>) => {
       this.data = columns.byte;
     });

@@ -22,11 +22,16 @@ const USED = 2;
 const PEAK = 3;
 const COUNTERS = 4;
 
+/** log2 of the words of a block, the unit in which writes are noted. */
+const BLOCK_SHIFT = 6;
+
 const COUNTER_SHAPE = { value: 'f64' } as const;
 const LINK_SHAPE = { next: 'u32' } as const;
 const WORD_SHAPE = { word: 'u32' } as const;
 
 export class FrameStore {
+  /** Table of the arena that holds `words`. */
+  readonly name = 'frameStore.words';
   /** Page frame number of the first frame of the range. */
   readonly basePfn: Pfn;
   /**
@@ -35,7 +40,13 @@ export class FrameStore {
    * again after `alloc`.
    */
   words!: Uint32Array<ArrayBuffer>;
+  /** Another number after each write, so that who compares or restores contents sees at once that nothing has changed. Not state. */
+  version = 0;
+  /** Blocks of 64 words that have been written since `forgetWrites`, in the order of their first write. Not state. */
+  readonly writtenBlocks: number[] = [];
 
+  private lastVersion = 0;
+  private isWritten = new Uint8Array(0);
   private counters!: Float64Array<ArrayBuffer>;
   private link!: Uint32Array<ArrayBuffer>;
   private readonly linkTable: StateTable;
@@ -48,9 +59,15 @@ export class FrameStore {
   constructor(arena: StateArena, basePfn: Pfn, initialFrames: number) {
     assert(initialFrames >= 1, 'a frame store starts with at least one frame');
     this.basePfn = basePfn;
-    arena.table('frameStore.counters', COUNTERS, COUNTER_SHAPE, (columns: Columns<typeof COUNTER_SHAPE>) => {
-      this.counters = columns.value;
-    });
+    arena.table(
+      'frameStore.counters',
+      COUNTERS,
+      COUNTER_SHAPE,
+      (columns: Columns<typeof COUNTER_SHAPE>) => {
+        this.counters = columns.value;
+      },
+      { statisticRows: [PEAK] },
+    );
     this.linkTable = arena.table('frameStore.links', initialFrames, LINK_SHAPE, (columns: Columns<typeof LINK_SHAPE>) => {
       this.link = columns.next;
     });
@@ -67,6 +84,7 @@ export class FrameStore {
     if (frame !== END_OF_LIST) {
       counters[FREE_HEAD] = this.link[frame];
       this.words.fill(0, frame * WORDS_PER_FRAME, (frame + 1) * WORDS_PER_FRAME);
+      this.noteWrite(frame * WORDS_PER_FRAME, WORDS_PER_FRAME);
     } else {
       frame = counters[FRESH];
       if (frame === this.linkTable.rows) this.grow();
@@ -109,6 +127,26 @@ export class FrameStore {
     const word = (pfn - this.basePfn) * WORDS_PER_FRAME + 2 * index;
     this.words[word] = low;
     this.words[word + 1] = high;
+    this.noteWrite(word, 2);
+  }
+
+  /** Whoever writes into `words` says so: `count` words, 1 or more, from `firstWord` on. */
+  noteWrite(firstWord: number, count: number): void {
+    this.lastVersion += 1;
+    this.version = this.lastVersion;
+    const last = (firstWord + count - 1) >> BLOCK_SHIFT;
+    for (let block = firstWord >> BLOCK_SHIFT; block <= last; block++) {
+      if (block >= this.isWritten.length) this.isWritten = grown(this.isWritten, this.words.length >> BLOCK_SHIFT);
+      if (this.isWritten[block] === 1) continue;
+      this.isWritten[block] = 1;
+      this.writtenBlocks.push(block);
+    }
+  }
+
+  /** Starts the list of written blocks anew. */
+  forgetWrites(): void {
+    this.isWritten.fill(0);
+    this.writtenBlocks.length = 0;
   }
 
   /** Frames handed out at present. */
@@ -126,4 +164,10 @@ export class FrameStore {
     this.linkTable.grow(frames);
     this.wordTable.grow(frames * WORDS_PER_FRAME);
   }
+}
+
+function grown(marks: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
+  const longer = new Uint8Array(length);
+  longer.set(marks);
+  return longer;
 }

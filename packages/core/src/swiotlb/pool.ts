@@ -111,18 +111,29 @@ export class SwiotlbPool {
     this.enclosingBytes = enclosingBlock(start, start + slots * slotBytes - 1);
     this.runBound = new Uint8Array(this.segments);
 
-    arena.table(`${name}.counters`, COUNTERS, COUNTER_SHAPE, (columns: Columns<typeof COUNTER_SHAPE>) => {
-      this.counters = columns.value;
-    });
+    arena.table(
+      `${name}.counters`,
+      COUNTERS,
+      COUNTER_SHAPE,
+      (columns: Columns<typeof COUNTER_SHAPE>) => {
+        this.counters = columns.value;
+      },
+      { statisticRows: [HIWATER, EARLY_ACCESSES, OVERFLOWS] },
+    );
     arena.table(`${name}.areas`, areas, AREA_SHAPE, (columns: Columns<typeof AREA_SHAPE>) => {
       this.areaUsedSlots = columns.used;
       this.areaNextIndex = columns.index;
     });
-    arena.table(`${name}.slotBits`, this.segments << this.segmentWordShift, BIT_SHAPE, (columns: Columns<typeof BIT_SHAPE>) => {
-      this.freeBits = columns.free;
-      this.firstBits = columns.first;
-      this.runBound.fill(segmentSlots);
-    });
+    arena.table(
+      `${name}.slotBits`,
+      this.segments << this.segmentWordShift,
+      BIT_SHAPE,
+      (columns: Columns<typeof BIT_SHAPE>) => {
+        this.freeBits = columns.free;
+        this.firstBits = columns.first;
+      },
+      { restored: () => this.runBound.fill(segmentSlots) },
+    );
     arena.table(`${name}.mappings`, slots, MAPPING_SHAPE, (columns: Columns<typeof MAPPING_SHAPE>) => {
       this.original = columns.original;
       this.searchedBytes = columns.bytes;

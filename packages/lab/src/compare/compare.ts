@@ -199,8 +199,8 @@ export class Comparison {
     });
   }
 
-  /** Devices with calls, and those that the user named. */
-  private shownDevices(): number[] {
+  /** Indexes of the devices with calls and of those that the user named, in the order of the result. */
+  shownDevices(): number[] {
     const { counters } = this.comparer.recorded;
     const named = this.options.devices !== undefined && this.options.devices !== 'all';
     return this.machine.devices.flatMap((_, index) => {

@@ -13,7 +13,7 @@ import { OpenMappings } from './open-mappings.ts';
 import { type PolicyRow, unmapKind } from './policy-row.ts';
 import { isDomainSelective, RecordedCounts } from './recorded-counts.ts';
 import { isStreamingMap, type ReplayCall } from './replay-call.ts';
-import { SizeCounts } from './size-counts.ts';
+import { SizeHistogram } from './size-histogram.ts';
 
 /** What the trace has and how the first row uses it. */
 export interface ComparerScope {
@@ -45,7 +45,7 @@ export class Comparer {
   readonly rows: readonly PolicyRow[];
   readonly assembler: CallAssembler;
   readonly recorded: RecordedCounts;
-  readonly sizes: SizeCounts;
+  readonly sizes: SizeHistogram;
   readonly problems: ComparerProblems = { callsOfUnknownDevices: 0, callsWithoutRanges: 0, listsCut: 0, unknownSyncs: 0 };
   private readonly machine: RecordedMachine;
   private readonly devices: TracedDevices;
@@ -76,7 +76,7 @@ export class Comparer {
     this.scope = scope;
     this.cpuLast = machine.parameters.possibleCpus - 1;
     this.recorded = new RecordedCounts(rows[0].counters.owners);
-    this.sizes = new SizeCounts(machine.devices.length);
+    this.sizes = new SizeHistogram(machine.devices.length);
     const { recordedPool } = scope;
     this.assembler = new CallAssembler(
       (device) => {

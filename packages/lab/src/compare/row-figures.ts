@@ -1,9 +1,10 @@
+import { PAGE_SIZE } from 'dmalab-core';
 import { EventKind } from 'dmalab-trace';
 import type { CompareDevice, DeviceFigures, Figure, FigureBasis, FigureUnit, MappingSizes, RowFigures } from './compare-result.ts';
 import { sizeClasses } from './compare-result.ts';
 import { Counter, type CounterTable } from './counters.ts';
 import { chosenOwners, type PolicyRow } from './policy-row.ts';
-import { Alignment, type SizeCounts } from './size-counts.ts';
+import { ALIGNMENTS, Alignment, type SizeHistogram } from './size-histogram.ts';
 
 /** What the figures of all rows have in common. */
 export interface FigureContext {
@@ -57,11 +58,15 @@ export function rowFigures(
   };
 }
 
+/** Upper limits of `sizeClasses`, bytes, inclusive. */
+const CLASS_LIMITS: readonly number[] = [256, 2048, PAGE_SIZE - 1, PAGE_SIZE, 65_536, 262_144, Number.POSITIVE_INFINITY];
+
 /** Sizes of one device's mappings, or of all of `devices`. */
-export function mappingSizes(sizes: SizeCounts, devices: readonly number[], loss: boolean): MappingSizes {
+export function mappingSizes(sizes: SizeHistogram, devices: readonly number[], loss: boolean): MappingSizes {
   const sum = (of: (device: number) => number): number => devices.reduce((total, device) => total + of(device), 0);
   const figure = (value: number, unit: FigureUnit): Figure => ({ value, unit, basis: 'recorded', ...(loss ? { lowerBound: true } : {}) });
-  const count = (sizeClass: number, alignment: Alignment): number => sum((device) => sizes.ranges(device, sizeClass, alignment));
+  const count = (sizeClass: number, alignment: Alignment): number =>
+    sum((device) => sizes.count(device, alignment, sizeClass === 0 ? -1 : CLASS_LIMITS[sizeClass - 1], CLASS_LIMITS[sizeClass]).ranges);
   const classes = sizeClasses.map((size, index) => ({
     size,
     aligned: figure(count(index, Alignment.ALIGNED), 'ranges'),
@@ -72,7 +77,7 @@ export function mappingSizes(sizes: SizeCounts, devices: readonly number[], loss
   return {
     ranges: figure(ranges, 'ranges'),
     bytes: figure(
-      sum((device) => sizes.bytes(device)),
+      sum((device) => ALIGNMENTS.reduce<number>((total, alignment) => total + sizes.count(device, alignment).bytes, 0)),
       'bytes',
     ),
     classes,

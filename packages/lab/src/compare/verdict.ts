@@ -3,6 +3,7 @@
  * machine as recorded, against whom that is not decided, and what cheaper policies give up.
  */
 import type { PropertyName } from 'dmalab-core';
+import { REFUTED_PROPERTIES } from '../check/refuted-properties.ts';
 import type { CostProfile } from '../cost/cost-profile.ts';
 import type { PairedDifference } from '../cost/paired-difference.ts';
 import { type CostRanking, rankRows } from '../cost/rank-rows.ts';
@@ -16,16 +17,19 @@ const NAMED_MAX = 2;
 
 /** Policies by what they promise, each group cheapest first at the stated constants. */
 export interface CompareGroups {
-  /** Promise every property. */
+  /** Give nothing up that the checker has found. */
   readonly complete: readonly CompareRow[];
   /** Give something up. */
   readonly partial: readonly CompareRow[];
 }
 
-/** Properties that a row's policy does not promise; empty for as-recorded. */
-export function givenUp(row: CompareRow): PropertyName[] {
-  const { promises } = row;
-  return promises === null ? [] : ALL_PROPERTIES.filter((property) => !promises.includes(property));
+/**
+ * Properties that a row's policy gives up: those that the checker refutes within its quick bound, for a policy of the user's
+ * own those that it does not promise; empty for as-recorded. Says nothing about this trace.
+ */
+export function givenUp({ policy, promises }: CompareRow): readonly PropertyName[] {
+  if (promises === null) return [];
+  return REFUTED_PROPERTIES[policy] ?? ALL_PROPERTIES.filter((property) => !promises.includes(property));
 }
 
 /** Groups the what-if rows. */
@@ -47,7 +51,7 @@ export function compareRanking({ complete }: CompareGroups, profile: CostProfile
 /** The verdict in sentences, the most important one first. */
 export function compareVerdict(groups: CompareGroups, ranking: CostRanking | null): string[] {
   const best = groups.complete.find(({ policy }) => policy === ranking?.cheapest);
-  if (best === undefined || ranking === null) return ['No policy of this comparison promises P1 to P6 and has a price.'];
+  if (best === undefined || ranking === null) return ['No policy of this comparison keeps P1 to P6 and has a price.'];
   const reach = best.exposure?.total.either?.subPage.peak.value;
   const subject = reach === 0 ? `${best.policy} leaves nothing foreign reachable here and takes` : `${best.policy} takes`;
   const sentences = [`${subject} ${differenceText(best)} (${best.status}).`, rivalsText(ranking)];

@@ -40,6 +40,7 @@ export interface CoLocatedPair {
 export class CoLocations {
   readonly worst: CoLocation[] = [];
   private readonly devices: number;
+  private readonly domains: readonly number[];
   private readonly kept: number;
   // By open co-location.
   private claim: Float64Array<ArrayBuffer> = new Float64Array(FIRST_ROWS);
@@ -67,9 +68,14 @@ export class CoLocations {
   /** Scratch: bytes of a page that are the device's own. */
   private readonly own: Uint8Array = new Uint8Array(PAGE_SIZE);
 
-  /** @param kept  most co-locations in `worst` */
-  constructor(devices: number, kept: number) {
+  /**
+   * @param domains  domain of each device, -1 for none: devices of one domain cannot be told apart and are not kept
+   * @param kept     most co-locations in `worst`
+   */
+  constructor(domains: readonly number[], kept: number) {
+    const devices = domains.length;
     this.devices = devices;
+    this.domains = domains;
     this.kept = kept;
     const pairs = devices * devices;
     this.pairCount = new Float64Array(pairs);
@@ -195,7 +201,9 @@ export class CoLocations {
   }
 
   private keep(row: number, pageAddress: number, timeNs: number): void {
-    const { worst } = this;
+    const { worst, domains } = this;
+    const domain = domains[this.device[row]];
+    if (domain !== -1 && domain === domains[this.otherDevice[row]]) return;
     const ended: CoLocation = {
       device: this.device[row],
       otherDevice: this.otherDevice[row],

@@ -76,12 +76,12 @@ export class ExposureAuditor implements ObservationConsumer {
     const kept = options.kept ?? 100;
     this.meter = new ExposureMeter(devices, options.counted);
     this.windows = new StaleWindows(devices);
-    this.coLocations = new CoLocations(devices, kept);
+    this.domainOfDevice = machine.devices.map(({ domain }) => domain?.index ?? NONE);
+    this.coLocations = new CoLocations(this.domainOfDevice, kept);
     this.reuses = new ReuseLog(devices, kept);
     this.isTranslated = machine.devices.map(({ domain }) => domain !== null);
     this.isIdle = !this.isTranslated.includes(true);
     this.domainOfId = new Int32Array(2 ** 16).fill(NONE);
-    this.domainOfDevice = machine.devices.map(({ domain }) => domain?.index ?? NONE);
     this.domains = machine.domains.map(({ id, index }) => {
       this.domainOfId[id] = index;
       const members = machine.devices.filter(({ domain }) => domain?.index === index);

@@ -1,3 +1,4 @@
+import type { Charges } from '../cost/charges.ts';
 import type { CostFigures } from '../cost/price-charges.ts';
 
 /** Time per pair spent waiting for other CPUs, ns, by what they hold. */
@@ -24,6 +25,8 @@ export interface SaturationResult {
    * is alone.
    */
   readonly work: CostFigures;
+  /** What all measured pairs consisted of, failed maps included, for other prices and for paired differences. Without waiting. */
+  readonly charges: Charges;
   readonly waiting: WaitSplit;
   /** Share of the time in which the invalidation queue was at work, 0 to 1. */
   readonly queueUtilisation: number;

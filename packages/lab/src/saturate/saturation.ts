@@ -114,6 +114,7 @@ export class Saturation {
       cpus,
       pairsPerCpuPerSecond: 1e9 / nsPerPair,
       nsPerPair,
+      charges: this.charges,
       work: costPerPair(priceCharges(this.charges, this.profile), pairs),
       waiting: { queue: waiting.queue / pairs, pool: waiting.pool / pairs, iova: waiting.iova / pairs, ring: waiting.ring / pairs },
       queueUtilisation: ns > 0 ? (this.queueBusyNs() - busyBefore) / ns : 0,

@@ -1,6 +1,6 @@
 import { Direction, strict } from 'dmalab-core';
 import type { CostProfile } from '../cost/cost-profile.ts';
-import { pairCosts } from './pair-cost.ts';
+import { pairCosts } from '../saturate/pair-cost.ts';
 import { constantInputs, type ValidationCheck } from './validation-check.ts';
 
 const THREADS = 10;

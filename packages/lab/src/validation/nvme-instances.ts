@@ -1,7 +1,8 @@
 import { strict } from 'dmalab-core';
 import type { CostProfile } from '../cost/cost-profile.ts';
-import { pairCost, pairCosts } from './pair-cost.ts';
-import { constantInputs, type ValidationCheck, withConstants } from './validation-check.ts';
+import { withConstants } from '../cost/with-constants.ts';
+import { pairCost, pairCosts } from '../saturate/pair-cost.ts';
+import { constantInputs, type ValidationCheck } from './validation-check.ts';
 
 /** CPU time of an I/O with one instance, ns: middle of what was published. */
 const IO_NS = 5350;

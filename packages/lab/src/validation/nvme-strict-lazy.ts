@@ -1,6 +1,6 @@
 import { lazy, passthrough, strict } from 'dmalab-core';
 import type { CostProfile } from '../cost/cost-profile.ts';
-import { pairCost } from './pair-cost.ts';
+import { pairCost } from '../saturate/pair-cost.ts';
 import { constantInputs, type ValidationCheck } from './validation-check.ts';
 
 /** Time of one I/O in pass-through mode, ns: 5.01 M I/Os a second, if one core was the limit. */

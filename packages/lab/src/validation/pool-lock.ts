@@ -1,7 +1,8 @@
 import { swiotlbForce } from 'dmalab-core';
 import type { CostProfile } from '../cost/cost-profile.ts';
-import { pairCost, pairCosts } from './pair-cost.ts';
-import { constantInputs, type ValidationCheck, withConstants } from './validation-check.ts';
+import { withConstants } from '../cost/with-constants.ts';
+import { pairCost, pairCosts } from '../saturate/pair-cost.ts';
+import { constantInputs, type ValidationCheck } from './validation-check.ts';
 
 const JOBS = 4;
 const AREAS = 8;

@@ -1,6 +1,6 @@
 import { Direction, shadow, strict } from 'dmalab-core';
 import type { CostProfile } from '../cost/cost-profile.ts';
-import { pairCost } from './pair-cost.ts';
+import { pairCost } from '../saturate/pair-cost.ts';
 import { constantInputs, type ValidationCheck } from './validation-check.ts';
 
 const KIB = 1024;

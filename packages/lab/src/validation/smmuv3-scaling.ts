@@ -1,7 +1,8 @@
 import { Direction, strict } from 'dmalab-core';
 import type { CostProfile } from '../cost/cost-profile.ts';
-import { pairCosts } from './pair-cost.ts';
-import { constantInputs, type ValidationCheck, type ValidationRow, withConstants } from './validation-check.ts';
+import { withConstants } from '../cost/with-constants.ts';
+import { pairCosts } from '../saturate/pair-cost.ts';
+import { constantInputs, type ValidationCheck, type ValidationRow } from './validation-check.ts';
 
 /** Thousands of pairs per CPU and second, by number of CPUs. */
 interface Series {

@@ -1,6 +1,6 @@
 import { Direction, lazy, passthrough, strict } from 'dmalab-core';
 import type { CostProfile } from '../cost/cost-profile.ts';
-import { pairCost } from './pair-cost.ts';
+import { pairCost } from '../saturate/pair-cost.ts';
 import { constantInputs, type ValidationCheck } from './validation-check.ts';
 
 const CONSTANTS = ['mapFirstPage', 'unmapFirstPage', 'pageInvalidation'] as const;
