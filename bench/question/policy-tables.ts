@@ -1,5 +1,6 @@
+import { countText } from 'dmalab';
 import { policies } from 'dmalab-core';
-import { type AttackVerdict, runAttacks } from 'dmalab-lab';
+import { type AttackVerdict, type CheckResult, check, checkBounds, runAttacks, type Verdict } from 'dmalab-lab';
 import { markdownTable } from './markdown-table.ts';
 
 /** What each policy does, in words; the order of columns is that of the table. */
@@ -40,10 +41,36 @@ const VERDICTS: Readonly<Record<AttackVerdict, string>> = {
   'does not apply': '-',
 };
 
+const CHECK_VERDICTS: Readonly<Record<Verdict, string>> = { holds: 'holds', refuted: 'refuted', 'not-decided': '?', 'does-not-apply': '-' };
+
 /** The policies of the comparison. */
 export function optionTable(): string {
   const rows = policies.map(({ name, status, promises }) => [`\`${name}\``, ...DEEDS[name]!, promises.join(' '), status]);
   return markdownTable(['Policy', 'Copied', 'Invalidated', 'Slots released', 'Promises', 'Status'], rows, true);
+}
+
+function checked(): CheckResult {
+  const properties = [...new Set(policies.flatMap(({ promises }) => promises))].toSorted();
+  const search = check({ policies, properties, kernel: '6.12', bound: checkBounds.quick });
+  let step = search.next();
+  while (step.done !== true) step = search.next();
+  return step.value;
+}
+
+/** Verdicts of the checker on its small machines, and how far it looked. */
+export function checkTable(): string {
+  const result = checked();
+  const rows = result.policies.map(({ policy, cells }) => [
+    `\`${policy}\``,
+    ...cells.map(({ verdict, promised: isPromised }) =>
+      verdict === 'refuted' && isPromised ? '**refuted**, promised' : CHECK_VERDICTS[verdict],
+    ),
+  ]);
+  const searches = result.policies.flatMap((policy) => policy.searches);
+  const states = searches.reduce((sum, search) => sum + search.states, 0);
+  const left = searches.reduce((sum, search) => sum + search.frontier, 0);
+  const bound = `Bound \`${result.bound.name}\`: ${result.machines.length} machines, ${countText(states)} states visited, ${countText(left)} not gone on from.`;
+  return `${bound}\n\n${markdownTable(['Policy', ...result.properties.map(({ name }) => name)], rows, true)}`;
 }
 
 /** How scripted attacks went, bytes of others read and changed. */

@@ -12,13 +12,16 @@ const POOLS: readonly (string | undefined)[] = [undefined, '1024', '512', '256',
 
 /** What waits in the pool, who flushes for want of slots, and what a small pool shows of reuse. */
 export async function poolTable(recordings: Recordings, name: string): Promise<string> {
-  const results = await Promise.all(
+  const tried = await Promise.all(
     POOLS.map((pool) => recordings.compare(name, { policies: POLICIES, ...(pool === undefined ? {} : { pool }) })),
   );
+  // An area holds 128 slots at least, so that two parameters can make the same pool.
+  const slotsOf = (result: CompareResult): number => result.recording.whatIfPool!.slots;
+  const results = tried.filter((result, index) => tried.findIndex((other) => slotsOf(other) === slotsOf(result)) === index);
   const rows = POLICIES.flatMap((policy) =>
     results.map((result) => [
       policyText(rowOf(result, policy)),
-      countText(result.recording.whatIfPool!.slots),
+      countText(slotsOf(result)),
       ...poolCells(rowOf(result, policy)),
       besideStrict(result, policy),
     ]),

@@ -1,7 +1,8 @@
+import { breakevenTable } from './breakeven-table.ts';
 import { answerList, answerTable, cacheStateTable, costTable, profileTable, splitTable } from './cost-tables.ts';
 import { exposureTable, sharedPoolTable } from './exposure-tables.ts';
 import { inputTable } from './input-table.ts';
-import { attackTable, optionTable } from './policy-tables.ts';
+import { attackTable, checkTable, optionTable } from './policy-tables.ts';
 import { poolTable } from './pool-tables.ts';
 import { EXAMPLE, type Recordings, SHARED_RECORDINGS } from './recordings.ts';
 import { saturateTable } from './saturate-tables.ts';
@@ -26,6 +27,8 @@ export const ownTables: ReadonlyMap<string, TableMaker> = new Map<string, TableM
   ['cache-state', (recordings) => cacheStateTable(recordings, [EXAMPLE])],
   ['split', async (recordings) => splitTable(await recordings.compare(EXAMPLE))],
   ['attacks', attackTable],
+  ['check', checkTable],
+  ['breakeven', breakevenTable],
   ['saturate-small', () => saturateTable('vtd-bare', 1500)],
   ['saturate-large', () => saturateTable('vtd-bare', 65536)],
   ['saturate-large-smmuv3', () => saturateTable('smmuv3-server', 65536)],
