@@ -5,7 +5,7 @@ import { inputTable } from './input-table.ts';
 import { attackTable, checkTable, optionTable } from './policy-tables.ts';
 import { poolTable } from './pool-tables.ts';
 import { EXAMPLE, type Recordings, SHARED_RECORDINGS } from './recordings.ts';
-import { saturateTable } from './saturate-tables.ts';
+import { saturatedRecordingTable, saturateTable } from './saturate-tables.ts';
 
 /** Makes a table of the page. */
 export type TableMaker = (recordings: Recordings) => Promise<string> | string;
@@ -32,6 +32,7 @@ export const ownTables: ReadonlyMap<string, TableMaker> = new Map<string, TableM
   ['saturate-small', () => saturateTable('vtd-bare', 1500)],
   ['saturate-large', () => saturateTable('vtd-bare', 65536)],
   ['saturate-large-smmuv3', () => saturateTable('smmuv3-server', 65536)],
+  [`saturate-${EXAMPLE}`, (recordings) => saturatedRecordingTable(recordings, EXAMPLE)],
   ...recordingTables(EXAMPLE),
   [`pool-${EXAMPLE}`, (recordings) => poolTable(recordings, EXAMPLE)],
 ]);

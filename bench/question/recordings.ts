@@ -21,6 +21,8 @@ export interface Asked {
   readonly policies?: readonly string[];
   readonly pool?: string;
   readonly profile?: string;
+  /** Also back to back on so many CPUs. */
+  readonly cpus?: readonly number[];
 }
 
 /** Comparisons of recordings, each made once. */
@@ -43,9 +45,15 @@ export class Recordings {
     return result;
   }
 
-  private async compareOnce(name: string, { devices = 'untrusted', policies, pool, profile }: Asked): Promise<CompareResult> {
+  private async compareOnce(name: string, { devices = 'untrusted', policies, pool, profile, cpus }: Asked): Promise<CompareResult> {
     const recording = await openRecording(this.pathOf(name));
-    const options: CompareOptions = { devices, policies, pool, profile: readProfile(profile ?? 'vtd-bare') };
+    const options: CompareOptions = {
+      devices,
+      policies,
+      pool,
+      profile: readProfile(profile ?? 'vtd-bare'),
+      saturate: cpus === undefined ? undefined : { cpus },
+    };
     return compareRecording(recording, options);
   }
 

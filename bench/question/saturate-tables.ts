@@ -2,11 +2,19 @@ import { significantText } from 'dmalab';
 import { pcMachine, policies } from 'dmalab-core';
 import { type CostConstantName, type CostProfile, mapUnmapSequence, type SaturationResult, saturate } from 'dmalab-lab';
 import { readProfile } from 'dmalab-lab/node';
-import { markdownTable, usText } from './markdown-table.ts';
-import { atCacheState } from './recordings.ts';
+import { markdownTable, policyText, usText } from './markdown-table.ts';
+import { atCacheState, type Recordings } from './recordings.ts';
 
 const CPUS: readonly number[] = [1, 4, 16];
 const POLICIES: readonly string[] = ['strict', 'bounce-strict', 'bounce-partial', 'bounce-deferred', 'shadow'];
+const RECORDED_POLICIES: readonly string[] = [
+  'strict',
+  'bounce-strict',
+  'bounce-partial',
+  'bounce-deferred',
+  'bounce-deferred-mixed',
+  'shadow',
+];
 const PAIRS: readonly (readonly [string, string])[] = [
   ['bounce-partial', 'bounce-strict'],
   ['bounce-deferred', 'bounce-strict'],
@@ -29,7 +37,21 @@ export function saturateTable(profileName: string, bytes: number): string {
     `\`${first}\` / \`${second}\``,
     ...columns.map((column) => relation(runs.get(first)!, runs.get(second)!, column)),
   ]);
-  return markdownTable(['Policy, us/pair', ...CPUS.map((cpus) => `${cpus} CPU${cpus === 1 ? '' : 's'}`)], [...costs, ...pairs]);
+  return markdownTable(['Policy, us/pair', ...CPUS.map(cpusText)], [...costs, ...pairs]);
+}
+
+/** The same with the calls of a recording, at the stated constants. */
+export async function saturatedRecordingTable(recordings: Recordings, name: string): Promise<string> {
+  const { rows } = await recordings.compare(name, { policies: RECORDED_POLICIES, cpus: CPUS });
+  const cells = rows.map((row) => [
+    policyText(row),
+    ...row.saturation!.map(({ nsPerPair, waiting }) => `${usText(nsPerPair)}, waits ${Math.round((100 * waiting.queue) / nsPerPair)} %`),
+  ]);
+  return markdownTable(['Policy, us/pair', ...CPUS.map(cpusText)], cells);
+}
+
+function cpusText(cpus: number): string {
+  return `${cpus} CPU${cpus === 1 ? '' : 's'}`;
 }
 
 function run(name: string, bytes: number, profile: CostProfile): SaturationResult[] {

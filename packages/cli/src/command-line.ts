@@ -12,16 +12,17 @@ import { usageError } from './usage.ts';
 import { type AttackVerbOptions, attack } from './verbs/attack.ts';
 import { type BreakevenOptions, breakevenVerb } from './verbs/breakeven.ts';
 import { type CheckVerbOptions, check } from './verbs/check.ts';
-import { type CompareOptions, compare } from './verbs/compare.ts';
+import { type CompareOptions, compare, LOADS } from './verbs/compare.ts';
 import { type ExplainOptions, explain } from './verbs/explain.ts';
 import { listProfiles, type ProfileOptions, showProfile } from './verbs/profile.ts';
+import { type ReportOptions, report } from './verbs/report.ts';
 import { type VerifyOptions, verify } from './verbs/verify.ts';
 
 const EXIT_CODES = 'Exit codes: 0 fine, 1 a check failed, 2 wrong usage, 3 unreadable input, 130 interrupted.';
 const TRACE = 'kernel trace as text, plain or gzip; - for standard input';
 const MACHINE = 'machine description; default: X.machine.json beside X.trace.gz';
 /** Codes of errors that lie in the input: trace, machine description, cost profile, a trace that has no calls. Others are wrong usage. */
-const UNREADABLE = /^(TRC|MCH|CMP005|PRF(?!007))/;
+const UNREADABLE = /^(TRC|MCH|CMP005|PRF(?!007)|RPT004)/;
 /** Code of an error that lies in the machine this runs on. */
 const THREAD_LOST = 'CMP006';
 /** A person at a terminal is told how long the work took from here on; a pipe never is, so that its bytes repeat. */
@@ -78,6 +79,8 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
     )
     .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
     .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
+    .addOption(new Option('--load <load>', 'calls come as recorded, or also back to back on many CPUs').choices(LOADS).default('replay'))
+    .option('--cpus <list>', 'numbers of CPUs for --load saturate (default: 1,2,4,8,16,32,64)')
     .addOption(new Option('--sort <key>', 'order of the rows in their group').choices(sortKeys).default('cost'))
     .option('--cost', 'where the CPU time of a pair goes')
     .option('--exposure', 'what the devices can read and write, by class of byte, and the worst findings')
@@ -116,6 +119,31 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
       examples(['dmalab verify dock.trace.gz', 'dmalab verify dock.trace.gz --at L41,207', 'dmalab verify - < dock.trace']),
     )
     .action(async (trace: string, options: VerifyOptions) => done(await verify(trace, options, terminal, interruption)));
+
+  prepared(program.command('report'), terminal)
+    .summary('one page with tables and plots, to attach to a mail or a bug')
+    .description('Compares policies on a trace, checks the model against it, and writes all of it to one self-contained page.')
+    .usage('[options] TRACE -o PAGE | PAGE --json')
+    .argument('<TRACE>', 'kernel trace as text, plain or gzip; or a page of dmalab report, for its result')
+    .option('-o, --output <file>', 'the page; a file that is there is replaced')
+    .option('--machine <file>', MACHINE)
+    .option('--device <list>', 'devices that get the policies: untrusted, all, or addresses like 01:00.0,02:00.0', 'all')
+    .option('--policy <list>', 'policies to compare, or files of your own, as in dmalab compare')
+    .option('--pool <slots[,areas]>', 'size of the bounce pool in the what-if rows; a slot is 2 KiB')
+    .option('--profile <name|file>', 'what operations cost; see dmalab profile list (default: vtd-bare)')
+    .option('--cpus <list>', 'numbers of CPUs of the saturate load (default: 1,2,4,8,16,32,64)')
+    .option('--emulator-time', 'show times of recordings made on an emulator')
+    .option('--no-verify', 'leave the check of the model against the recording out')
+    .option('--json', 'the result object instead of a page, or beside it')
+    .addHelpText(
+      'after',
+      examples([
+        'dmalab report dock.trace.gz -o dock.html',
+        'dmalab report dock.trace.gz -o dock.html --device untrusted --policy strict,bounce-strict',
+        'dmalab report dock.html --json',
+      ]),
+    )
+    .action(async (trace: string, options: ReportOptions) => done(await report(trace, options, version(), terminal, interruption)));
 
   prepared(program.command('explain'), terminal)
     .summary('tell the life of an address, or what a fault line means')
@@ -249,7 +277,7 @@ class CommandRefusal extends Error {
 /** Prints what went wrong. @returns the exit code */
 function failed(error: unknown, terminal: Terminal): number {
   if (error instanceof Interrupted) {
-    terminal.remark(['INTERRUPTED  nothing was reached yet']);
+    terminal.remark([`INTERRUPTED  ${error.message}`]);
     return EXIT_INTERRUPTED;
   }
   if (error instanceof CommandRefusal) {

@@ -7,6 +7,11 @@ export const EXIT_INTERRUPTED = 130;
 /** Thrown where nothing has been reached that could be printed. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
+
+  /** @param message  what is there to show for it */
+  constructor(message: string = 'nothing was reached yet') {
+    super(message);
+  }
 }
 
 const STOPPED: unique symbol = Symbol('stopped');
@@ -45,13 +50,13 @@ export class Interruption {
 
   /** Where a loop cannot wait for the event loop and has nothing to show. @throws Interrupted */
   check(): void {
-    if (this.requested) throw new Interrupted('interrupted');
+    if (this.requested) throw new Interrupted();
   }
 
   /** Waits for work that has nothing to show before it is done. @throws Interrupted */
   async during<T>(work: Promise<T>): Promise<T> {
     const outcome = await Promise.race([work, this.stopping]);
-    if (outcome === STOPPED) throw new Interrupted('interrupted');
+    if (outcome === STOPPED) throw new Interrupted();
     return outcome;
   }
 

@@ -16,6 +16,7 @@ export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';
 export * from './compare/compare-result.ts';
 export * from './compare/row-cost.ts';
+export { chooseCpus, type SaturateLoad, type SaturateProgress } from './compare/saturate-load.ts';
 export type { RangeCount } from './compare/size-histogram.ts';
 export * from './compare/verdict.ts';
 export * from './cost/charges.ts';

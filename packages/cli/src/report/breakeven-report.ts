@@ -75,11 +75,11 @@ export function allProfilesLines(results: readonly BreakevenResult[], columns: n
   const table = tableLines(
     [
       { title: ['profile'], align: 'left', dropOrder: 0 },
-      { title: ['for all constants', 'up to'], align: 'left', dropOrder: 0 },
+      { title: ['all constants', 'cheaper to'], align: 'left', dropOrder: 0 },
       { title: ['crossing,', 'stated'], align: 'left', dropOrder: 0 },
-      { title: ['for all constants', 'from'], align: 'left', dropOrder: 0 },
-      { title: ['crossing', 'hot'], align: 'left', dropOrder: 1 },
-      { title: ['crossing', 'cold'], align: 'left', dropOrder: 2 },
+      { title: ['all constants', 'cheaper from'], align: 'left', dropOrder: 0 },
+      { title: ['crossing,', 'in cache'], align: 'left', dropOrder: 1 },
+      { title: ['crossing,', 'memory'], align: 'left', dropOrder: 2 },
     ],
     rows,
     columns,

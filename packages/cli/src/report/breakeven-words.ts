@@ -41,7 +41,9 @@ export function limitsSentence({ first, second, limits, missing }: BreakevenComp
 /** `19.0 KiB`, or from where to where the steps of pages make it go back and forth. */
 export function crossingText({ first, last }: NonNullable<SizeLimits['crossing']>): string {
   const [a, b] = [bytesText(first), bytesText(last)];
-  return a === b ? a : `${a} to ${b}`;
+  if (a === b) return a;
+  const unit = / \w+$/.exec(b)![0];
+  return `${a.endsWith(unit) ? a.slice(0, -unit.length) : a} to ${b}`;
 }
 
 /** The same for several CPUs, at the stated constants. */

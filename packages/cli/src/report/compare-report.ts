@@ -137,7 +137,10 @@ function poolLines({ recording, rows }: CompareResult, columns: number): string[
   const other = changed ? `; what-if rows: ${poolText(whatIfPool.slots, whatIfPool.areas, whatIfPool.bytes)}` : '';
   const least = rows.some(({ total }) => total.pool.smallestSlots.value !== null);
   const tried = least ? '; least pool: tried in powers of two, as a kernel makes them' : '';
-  return labelled('pool', `${own}${other}${tried}`, columns);
+  const dry = grouped('pool', rows, columns, ({ bounced }) => [
+    [bounced.directWhenDry, 'page-aligned ranges mapped directly, no slots left'],
+  ]);
+  return [...labelled('pool', `${own}${other}${tried}`, columns), ...dry];
 }
 
 function poolText(slots: number, areas: number, bytes: number): string {

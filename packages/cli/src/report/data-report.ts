@@ -68,17 +68,19 @@ export function dataLines(data: DataReport, columns: number): string[] {
 
 /** Everything behind the DATA lines, for `--data`. */
 export function dataDetailLines(data: DataReport, columns: number): string[] {
-  const lines: string[] = [];
-  for (const { what, value, why, basis } of data.inferred) {
-    lines.push(...labelled(basis, `${what} = ${value}: ${why}`, columns, 13));
-  }
-  for (const { what, trace, description, line } of data.contradictions) {
+  return dataDetails(data).flatMap(({ label, text }) => labelled(label, text, columns, 13));
+}
+
+/** The same, one item each: how a value was filled in, where the inputs disagree, what did not fit. */
+export function dataDetails(data: DataReport): { readonly label: string; readonly text: string }[] {
+  const inferred = data.inferred.map(({ what, value, why, basis }) => ({ label: basis, text: `${what} = ${value}: ${why}` }));
+  const contradictions = data.contradictions.map(({ what, trace, description, line }) => {
     const place = line === null ? '' : ` (${lineHandle(line)})`;
     const text = trace === '' ? description : `${what}: the trace shows ${trace}${place}, the description ${description}`;
-    lines.push(...labelled('contradicts', text, columns, 13));
-  }
-  for (const item of assemblyItems(data.assembly)) lines.push(...labelled('assembly', item, columns, 13));
-  return lines;
+    return { label: 'contradicts', text };
+  });
+  const assembly = assemblyItems(data.assembly).map((text) => ({ label: 'assembly', text }));
+  return [...inferred, ...contradictions, ...assembly];
 }
 
 /** One line; what does not fit is counted. */

@@ -17,7 +17,6 @@ const TITLES: Readonly<Record<(typeof CLASSES)[number], readonly string[]>> = {
 };
 /** Findings that a list shows. */
 const FINDINGS_MAX = 5;
-const NS_PER_MS = 1e6;
 
 /** Peak bytes by class, then the findings of each policy that has some. */
 export function exposureLines(result: CompareResult, byDevice: boolean, emulatorTime: boolean, columns: number): string[] {
@@ -89,7 +88,7 @@ function findingLines({ policy, exposure }: CompareRow, columns: number): string
   lines.push(...restLine(worst.length, 'co-locations'));
   for (const reuse of reuses.slice(0, FINDINGS_MAX)) {
     const who = reuse.device === reuse.byDevice ? 'its own next mapping' : `a mapping of ${shortDevice(reuse.byDevice)}`;
-    const text = `${shortDevice(reuse.device)}: page 0x${reuse.pageAddress.toString(16)} unmapped at ${placeOf(reuse.unmapLine)}, still cached when ${who} gets it at ${placeOf(reuse.mapLine)} (${significantText(reuse.timeNs / NS_PER_MS)} ms)`;
+    const text = `${shortDevice(reuse.device)}: page 0x${reuse.pageAddress.toString(16)} unmapped at ${placeOf(reuse.unmapLine)}, still cached when ${who} gets it at ${placeOf(reuse.mapLine)}`;
     lines.push(...wrapped(`  ${text}`, columns, 4));
   }
   return [...lines, ...restLine(reusesOf(exposure), 'reuses')];

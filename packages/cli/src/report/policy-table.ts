@@ -12,7 +12,7 @@ import { atLeast, bytesText, countText, NOT_APPLICABLE, significantText, UNKNOWN
 import { type TableColumn, type TableRow, tableLines } from '../terminal/table.ts';
 import { wrapped } from '../terminal/wrap.ts';
 
-const COLUMNS: readonly TableColumn[] = [
+export const POLICY_COLUMNS: readonly TableColumn[] = [
   { title: ['policy'], align: 'left', dropOrder: 0 },
   { title: ['us/pair'], align: 'right', dropOrder: 0 },
   { title: ['range'], align: 'right', dropOrder: 3 },
@@ -44,6 +44,13 @@ export interface PolicyTableOptions {
 
 /** A row per policy: those that promise everything first, then those that give something up. */
 export function policyTableLines(result: CompareResult, groups: CompareGroups, options: PolicyTableOptions, columns: number): string[] {
+  const rows = policyTableRows(result, groups, options);
+  const legend = policyLegend(result, rows).flatMap((line) => wrapped(line, columns, 10));
+  return [...tableLines(POLICY_COLUMNS, rows, columns), ...legend];
+}
+
+/** The cells, the same in every output: the basis first, then a row per policy in the order of POLICY_COLUMNS. */
+export function policyTableRows(result: CompareResult, groups: CompareGroups, options: PolicyTableOptions): TableRow[] {
   const recorded = result.rows.find(({ policy }) => policy === AS_RECORDED);
   const cells = (row: CompareRow): string[] => rowCells(row, result, options);
   const basis = ['basis', 'model', 'model', 'model', 'replay', 'replay', 'replay', 'model', 'replay', 'checker'];
@@ -55,7 +62,7 @@ export function policyTableLines(result: CompareResult, groups: CompareGroups, o
   ] as const) {
     if (group.length > 0) rows.push({ across: title }, ...sorted(group, options.sort).map(cells));
   }
-  return [...tableLines(COLUMNS, rows, columns), ...legendLines(result, rows, columns)];
+  return rows;
 }
 
 function rowCells(row: CompareRow, result: CompareResult, options: PolicyTableOptions): string[] {
@@ -189,7 +196,8 @@ function sorted(rows: readonly CompareRow[], key: SortKey): readonly CompareRow[
   }
 }
 
-function legendLines(result: CompareResult, rows: readonly TableRow[], columns: number): string[] {
+/** What the signs in these rows mean, a line each. */
+export function policyLegend(result: CompareResult, rows: readonly TableRow[]): string[] {
   const cells = rows.flatMap((row) => (Array.isArray(row) ? (row as readonly string[]) : []));
   const has = (test: (cell: string) => boolean): boolean => cells.some(test);
   const own = Math.max(
@@ -205,5 +213,5 @@ function legendLines(result: CompareResult, rows: readonly TableRow[], columns: 
   lines.push('reuse   = later mappings inside a stale window; memory that is not mapped again is not seen');
   if (has((cell) => cell.startsWith('>=') && / [KMG]?i?B$/.test(cell)))
     lines.push('>=      = sync calls of devices that did not bounce left no lines; their copies come on top');
-  return lines.flatMap((line) => wrapped(line, columns, 10));
+  return lines;
 }

@@ -51,7 +51,7 @@ const GIVEN: Readonly<Record<CheckId, string>> = {
 /** Why a recorded line may have nothing to be compared with. */
 const NOT_COMPARED = 'no call recorded for them, events lost before, or a list that the kernel cut';
 
-const COLUMNS: readonly TableColumn[] = [
+export const checkTableColumns: readonly TableColumn[] = [
   { title: ['predicted'], align: 'left', dropOrder: 0 },
   { title: ['predictions'], align: 'right', dropOrder: 0 },
   { title: ['equal'], align: 'right', dropOrder: 0 },
@@ -113,6 +113,10 @@ export function firstDifference(result: VerifyResult): Difference | undefined {
 
 /** One row per check, and their sum. */
 export function checkTableLines(checks: readonly CheckRow[], columns: number): string[] {
+  return tableLines(checkTableColumns, checkTableRows(checks), columns);
+}
+
+export function checkTableRows(checks: readonly CheckRow[]): TableRow[] {
   const totals = totalsOf(checks);
   const rows: TableRow[] = checks.map(checkCells);
   rows.push('rule', [
@@ -124,15 +128,18 @@ export function checkTableLines(checks: readonly CheckRow[], columns: number): s
     countText(totals.notComparable),
     '',
   ]);
-  return tableLines(COLUMNS, rows, columns);
+  return rows;
+}
+
+/** What was taken from the trace to help, by check. */
+export function givenTexts({ checks }: VerifyResult): string[] {
+  return checks.filter((check) => check.given > 0).map((check) => `${countText(check.given)} x ${check.label}: ${GIVEN[check.id]}`);
 }
 
 /** What the table's `given` and `not compared` columns stand for, and what the recording cannot show. */
 export function limitLines(result: VerifyResult, columns: number): string[] {
   const lines: string[] = [];
-  const given = result.checks
-    .filter((check) => check.given > 0)
-    .map((check) => `${countText(check.given)} x ${check.label}: ${GIVEN[check.id]}`);
+  const given = givenTexts(result);
   if (given.length > 0) lines.push(...labelled('given', given.join('; '), columns));
   const notComparable = result.checks.filter((check) => check.notComparable > 0);
   if (notComparable.length > 0) {

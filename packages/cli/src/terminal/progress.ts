@@ -34,6 +34,15 @@ export class ProgressBar {
   }
 
   show(what: string, progress: ReadProgress): void {
+    this.draw(what, (elapsedSeconds) => progressText(what, progress, elapsedSeconds));
+  }
+
+  /** Work that reads nothing. */
+  showSteps(what: string, done: number, total: number): void {
+    this.draw(what, () => `${what}  ${countText(done)} of ${countText(total)}`);
+  }
+
+  private draw(what: string, text: (elapsedSeconds: number) => string): void {
     if (this.stream === undefined) return;
     const nowMs = this.now();
     if (what !== this.phase) {
@@ -44,7 +53,7 @@ export class ProgressBar {
     this.drawnMs = nowMs;
     this.drawn = true;
     const columns = Math.min(COLUMNS_MAX, this.stream.columns || COLUMNS_MAX) - 1;
-    this.stream.write(ERASE_LINE + progressText(what, progress, (nowMs - this.phaseStartedMs) / 1000).slice(0, columns));
+    this.stream.write(ERASE_LINE + text((nowMs - this.phaseStartedMs) / 1000).slice(0, columns));
   }
 
   clear(): void {

@@ -1,18 +1,8 @@
 /** `dmalab compare TRACE`: what would each policy have done with these calls? */
-import {
-  type CompareResult,
-  Comparison,
-  compareGroups,
-  type CompareOptions as LabOptions,
-  plainCharges,
-  priceComparison,
-  type RecordingProgress,
-  reachedOf,
-} from 'dmalab-lab';
-import { type Compared, type CompareOnThreadsOptions, compareOnThreads, readProfile, threadsFor } from 'dmalab-lab/node';
+import { type CompareResult, compareGroups, plainCharges } from 'dmalab-lab';
+import { type ComparisonWords, chosenProfile, compareTrace } from '../compare-trace.ts';
 import { ExitCode } from '../exit-code.ts';
-import { EXIT_INTERRUPTED, Interrupted, type Interruption } from '../interruption.ts';
-import { openTraceWithProgress } from '../open-trace.ts';
+import { EXIT_INTERRUPTED, type Interruption } from '../interruption.ts';
 import { allFiguresLines } from '../report/all-figures-report.ts';
 import { compareAnswer, compareNoteLines, countTableLines, deviceSummaryLines, deviceTableLines } from '../report/compare-report.ts';
 import { costTableLines } from '../report/cost-table.ts';
@@ -20,22 +10,18 @@ import { dataDetailLines, dataLines } from '../report/data-report.ts';
 import { exposureLines } from '../report/exposure-report.ts';
 import { policyTableLines, type SortKey } from '../report/policy-table.ts';
 import { reachedText } from '../report/recording-report.ts';
+import { saturateTableLines } from '../report/saturate-table.ts';
 import { sizeTableLines } from '../report/size-report.ts';
 import { ProgressBar } from '../terminal/progress.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { COLUMNS_MAX, labelled, sectionLines } from '../terminal/wrap.ts';
 import { shellWord } from '../usage.ts';
 
-export interface CompareOptions {
-  readonly machine?: string | undefined;
-  /** `all`, `untrusted`, or PCI addresses separated by commas. */
-  readonly device?: string | undefined;
-  /** Names of policies and policy files separated by commas. */
-  readonly policy?: string | undefined;
-  /** `SLOTS[,AREAS]` of the what-if rows. */
-  readonly pool?: string | undefined;
-  /** Name of a cost profile, or a file. */
-  readonly profile?: string | undefined;
+/** What the calls do: come when they came, or also run back to back on many CPUs. */
+export const LOADS = ['replay', 'saturate'] as const;
+
+export interface CompareOptions extends ComparisonWords {
+  readonly load?: (typeof LOADS)[number] | undefined;
   readonly json?: boolean | undefined;
   readonly sort?: SortKey | undefined;
   /** Show times of emulator recordings. */
@@ -49,54 +35,16 @@ export interface CompareOptions {
   readonly data?: boolean | undefined;
 }
 
-const DEFAULT_PROFILE = 'vtd-bare';
-
 /** Compares policies on a trace and prints the answer. @returns the exit code */
 export async function compare(trace: string, options: CompareOptions, terminal: Terminal, interruption: Interruption): Promise<number> {
   const bar = new ProgressBar(terminal.progressStream);
-  const choices = {
-    devices: options.device,
-    policies: options.policy?.split(',').map((name) => name.trim()),
-    pool: options.pool,
-    profile: readProfile(options.profile ?? DEFAULT_PROFILE),
-  };
-  const threads = threadsFor(trace, choices.policies);
-  const compared =
-    threads === 0
-      ? await compareHere(trace, options.machine, choices, bar, interruption)
-      : await compareApart(trace, { ...choices, machine: options.machine, threads }, bar, interruption);
+  const compared = await compareTrace(trace, options, options.load === 'saturate', chosenProfile(options), bar, interruption);
   bar.clear();
   const { result } = compared;
   const stoppedAt = interruption.requested ? reachedText(compared.reached) : undefined;
   if (options.json === true) terminal.printJson(jsonReport(result, stoppedAt));
   else terminal.print(resultLines(trace, result, stoppedAt, options, terminal.columns));
   return stoppedAt === undefined ? ExitCode.FINE : EXIT_INTERRUPTED;
-}
-
-/** In this thread, for traces that are read in no time. */
-async function compareHere(
-  trace: string,
-  machine: string | undefined,
-  choices: LabOptions,
-  bar: ProgressBar,
-  interruption: Interruption,
-): Promise<Compared> {
-  const recording = await openTraceWithProgress('compare', trace, machine, bar, interruption);
-  const comparison = new Comparison(recording, choices);
-  for await (const batch of interruption.until(recording.batches())) comparison.comparer.push(batch);
-  return { result: priceComparison(comparison.finish(), choices.profile), reached: reachedOf(recording) };
-}
-
-async function compareApart(
-  trace: string,
-  choices: CompareOnThreadsOptions,
-  bar: ProgressBar,
-  interruption: Interruption,
-): Promise<Compared> {
-  const onProgress = (progress: RecordingProgress): void => bar.show(progress.pass === 'facts' ? 'facts' : 'compare', progress);
-  const compared = await compareOnThreads(trace, { ...choices, onProgress, signal: interruption.signal });
-  if (compared === undefined) throw new Interrupted('interrupted');
-  return compared;
 }
 
 /** The lab's object with the sentence that all outputs share; `data` stays the first key. */
@@ -122,6 +70,7 @@ function resultLines(
   const sections = [head, deviceSummaryLines(result, byDevice, columns), policyTableLines(result, compareGroups(result), table, columns)];
   if (options.cost === true) sections.push(costTableLines(result, columns));
   if (options.exposure === true) sections.push(exposureLines(result, byDevice, table.emulatorTime, columns));
+  sections.push(saturateTableLines(result, columns));
   if (options.counts === true) sections.push(countTableLines(result, columns));
   if (byDevice) sections.push(deviceTableLines(result, columns));
   if (options.sizes === true) sections.push(sizeTableLines(result, byDevice, columns));

@@ -63,6 +63,8 @@ export const Observed = {
   SHADOW_TAKEN: 27,
   /** It gives it back, still mapped to the same device: a tlb_addr of its data, b bytes of the mapping. */
   SHADOW_RETURNED: 28,
+  /** A range of whole pages that found no slots is mapped as it is, behind its BOUNCED: a physical address, b bytes. */
+  BOUNCE_FORGONE: 29,
 } as const;
 export type Observed = (typeof Observed)[keyof typeof Observed];
 

@@ -134,6 +134,15 @@ export class DmaPieces {
     calls.ring[call] = 0;
   }
 
+  /** A mapping that has found no slots, and has done nothing else yet, goes on as one that needs none. */
+  forgoBounce(call: number): void {
+    const { calls, parts } = this;
+    calls.program[call] = Program.MAP_DIRECT;
+    calls.position[call] = 0;
+    const domain = calls.domain[call];
+    parts.log.emit(Observed.BOUNCE_FORGONE, calls.cpu[call], calls.device[call], domain, calls.original[call], calls.bytes[call]);
+  }
+
   /** The mapping goes on with the steps that make a new shadow buffer. */
   beginNewShadow(call: number): void {
     this.calls.program[call] = Program.MAP_NEW_SHADOW;

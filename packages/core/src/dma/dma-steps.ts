@@ -104,8 +104,9 @@ export class DmaSteps {
 
   /**
    * A search for slots has failed. While slots wait for a flush that would set them free, the call flushes and comes back
-   * to the same step; see DeferredSlots for the order and for why that ends. Else the mapping fails, and slots that one
-   * of its parts has go back without a copy: nothing has been copied in.
+   * to the same step; see DeferredSlots for the order and for why that ends. Else whole pages are mapped as they are where
+   * the policy says so, or the mapping fails, and slots that one of its parts has go back without a copy: nothing has
+   * been copied in.
    */
   private findRoom(call: number): boolean {
     const { calls, parts, deferred } = this;
@@ -116,9 +117,19 @@ export class DmaSteps {
         this.pieces.beginFlushForSlots(call, domain);
         return false;
       }
+      if (this.canForgoBounce(call)) {
+        this.pieces.forgoBounce(call);
+        return false;
+      }
     }
     if (calls.slots[call] >= 0) calls.attrs[call] |= DMA_ATTR_SKIP_CPU_SYNC;
     return this.fail(call);
+  }
+
+  private canForgoBounce(call: number): boolean {
+    const { calls, parts } = this;
+    const { policy } = parts.devices[calls.device[call]];
+    return policy.mapsAlignedDirectWhenDry && calls.original[call] % PAGE_SIZE === 0 && calls.bytes[call] % PAGE_SIZE === 0;
   }
 
   private takeShadow(call: number): boolean {

@@ -33,6 +33,11 @@ export interface ProtectionPolicy {
    * page; the whole pages between are mapped as they are.
    */
   readonly bouncesEdgesOnly: boolean;
+  /**
+   * True: a bounced range of whole pages that finds no slots, even after early flushes, goes on with `mapDirect` instead of
+   * failing. `unmapDirect` then ends it, and `mapBounced` takes the slots first. A range that fits no pool fails all the same.
+   */
+  readonly mapsAlignedDirectWhenDry: boolean;
   /** Whether the range goes through bounce slots. Direct mapping also bounces what it must (dma-direct.ts). */
   bounces(address: PhysAddr, bytes: number): boolean;
   /** Steps of one mapped range, without and with bounce slots. */

@@ -239,7 +239,7 @@ describe('the pool is dry while slots wait', () => {
     const held = machine.dmaMapPage(0, 0, BUFFER, 64 * PAGE_SIZE - 2 * PAGE_SIZE, TO_DEVICE);
     expect(held).toBeGreaterThan(0);
     machine.observations.clear();
-    expect(machine.dmaMapPage(0, 0, BUFFER, 4 * PAGE_SIZE, TO_DEVICE)).toBe(DMA_MAPPING_ERROR);
+    expect(machine.dmaMapPage(0, 0, BUFFER, 4 * PAGE_SIZE - 1, TO_DEVICE)).toBe(DMA_MAPPING_ERROR);
     expect(flushes(machine)).toEqual([[FlushCause.POOL_OWN, 0, 0]]);
     expect(observedOf(machine.observations, Observed.SLOT_FAILED, 1)).toHaveLength(2);
   });
@@ -316,12 +316,97 @@ describe('the pool is dry while slots wait', () => {
     const { dma } = machine;
     const held = machine.dmaMapPage(1, 1, BUFFER, PAGE_SIZE, TO_DEVICE);
     mapAndUnmap(machine, 0);
-    const map = dma.beginMapPage(0, 0, BUFFER, 2 * PAGE_SIZE, TO_DEVICE, 0);
+    const map = dma.beginMapPage(0, 0, BUFFER, 2 * PAGE_SIZE - 1, TO_DEVICE, 0);
     dma.step(map); // finds nothing, begins to flush its own domain
     machine.dmaUnmapPage(1, 1, held, PAGE_SIZE, TO_DEVICE);
     expect(dma.run(map)).toBe(DMA_MAPPING_ERROR);
     expect(flushes(machine)).toEqual([[FlushCause.POOL_OWN, 0, 0]]);
     expect(machine.domains[1].flushQueue!.entriesWithSlots).toBe(1);
+  });
+});
+
+describe('a buffer of whole pages finds no slots', () => {
+  const kinds = (machine: Machine): string[] => takeRows(machine).map((row) => row.split(' ')[0]);
+
+  test.each([bounceDeferred, bounceLazyUnsafe])('$name maps it as it is and ends that strictly', (policy) => {
+    const machine = machineWith([policy], 4);
+    for (const page of [0, 1]) machine.dmaMapPage(0, 0, BUFFER + page * PAGE_SIZE, PAGE_SIZE, TO_DEVICE);
+    machine.observations.clear();
+    const direct = machine.dmaMapPage(0, 0, 0x50000000, 2 * PAGE_SIZE, BIDIRECTIONAL);
+    expect(takeRows(machine)).toEqual([
+      'BOUNCED 50000000 2000',
+      'SLOT_FAILED 2000 4',
+      'BOUNCE_FORGONE 50000000 2000',
+      'IOVA_ALLOCATED ffffc 2',
+      'MAPPED ffffc000 50000000 2000 3',
+    ]);
+    expect(machine.deviceAccess(0, direct + PAGE_SIZE, true)).toBe(0x50001000);
+    machine.dmaUnmapPage(0, 0, direct, 2 * PAGE_SIZE, BIDIRECTIONAL);
+    expect(kinds(machine)).toEqual(['UNMAPPED', 'CACHE_TAG_FLUSH_RANGE', 'DESCRIPTOR_SUBMITTED', 'INVALIDATION_COMPLETED', 'IOVA_FREED']);
+    expect(machine.deviceAccess(0, direct, true)).toBeLessThan(0);
+  });
+
+  test('only after the early flushes', () => {
+    const machine = machineWith([bounceDeferred, bounceDeferred], 4);
+    mapAndUnmap(machine, 0);
+    const held = machine.dmaMapPage(0, 1, BUFFER, PAGE_SIZE, TO_DEVICE);
+    machine.observations.clear();
+    const first = machine.dmaMapPage(0, 1, BUFFER, PAGE_SIZE, TO_DEVICE);
+    expect([flushes(machine), kinds(machine).includes('BOUNCE_FORGONE')]).toEqual([[[FlushCause.POOL_FOREIGN, 1, 0]], false]);
+    machine.dmaMapPage(0, 1, BUFFER, PAGE_SIZE, TO_DEVICE);
+    expect([flushes(machine), kinds(machine).includes('BOUNCE_FORGONE')]).toEqual([[], true]);
+    expect([held, first]).not.toContain(DMA_MAPPING_ERROR);
+  });
+
+  test('nothing else goes without: neither a part of a page, nor what fits no pool, nor another policy', () => {
+    const machine = machineWith([bounceDeferred, bounceStrict, swiotlbForce, shadow], 128);
+    for (let page = 0; page < 64; page++) machine.dmaMapPage(0, 0, BUFFER + page * PAGE_SIZE, PAGE_SIZE, TO_DEVICE);
+    expect(machine.dmaMapPage(0, 0, BUFFER, PAGE_SIZE - 1, TO_DEVICE)).toBe(DMA_MAPPING_ERROR);
+    expect(machine.dmaMapPage(0, 0, BUFFER + 1, PAGE_SIZE, TO_DEVICE)).toBe(DMA_MAPPING_ERROR);
+    expect(machine.dmaMapPage(0, 0, BUFFER, 65 * PAGE_SIZE, TO_DEVICE)).toBe(DMA_MAPPING_ERROR);
+    expect(machine.dmaMapPage(0, 2, BUFFER, PAGE_SIZE, TO_DEVICE)).toBe(DMA_MAPPING_ERROR);
+    expect(machine.dmaMapPage(0, 3, BUFFER, PAGE_SIZE, TO_DEVICE)).toBe(DMA_MAPPING_ERROR);
+    machine.observations.clear();
+    expect(machine.dmaMapPage(0, 0, BUFFER, PAGE_SIZE, TO_DEVICE)).not.toBe(DMA_MAPPING_ERROR);
+    expect(kinds(machine)).toContain('BOUNCE_FORGONE');
+  });
+
+  test('a list has both kinds of entries', () => {
+    const machine = machineWith([bounceDeferred], 4);
+    const segments = machine.dmaMapSg(0, 0, [BUFFER, BUFFER + 0x5000, BUFFER + 0x9000], [PAGE_SIZE, PAGE_SIZE, PAGE_SIZE], TO_DEVICE);
+    expect(segments.map(({ address }) => machine.deviceAccess(0, address, false))).toEqual([0x7bfd7000, 0x7bfd8000, BUFFER + 0x9000]);
+    machine.dmaUnmapSg(0, 0, segments, TO_DEVICE);
+    expect([machine.pool!.used, machine.domains[0].iovaPages]).toEqual([4, 2]);
+    machine.removeDevices();
+    expect([machine.pool!.used, machine.domains[0].iovaPages]).toEqual([0, 0]);
+  });
+
+  test('whatever else is alive, it never fails where bounce-strict would map it', () => {
+    let direct = 0;
+    for (let seed = 0; seed < 60; seed++) {
+      const prng = new Prng(seed);
+      const machine = machineWith([bounceDeferred, bounceDeferred], 16 << prng.below(3));
+      const held: [number, number, number][] = [];
+      for (let call = 0; call < 200; call++) {
+        const cpu = prng.below(2);
+        if (held.length > 12 || (held.length > 0 && prng.chance(1, 3))) {
+          const [device, address, bytes] = held.splice(prng.below(held.length), 1)[0];
+          machine.dmaUnmapPage(cpu, device, address, bytes, BIDIRECTIONAL);
+          continue;
+        }
+        const device = prng.below(2);
+        const aligned = prng.chance(1, 2);
+        const bytes = aligned ? (1 + prng.below(8)) * PAGE_SIZE : 1 + prng.below(8 * PAGE_SIZE);
+        const address = machine.dmaMapPage(cpu, device, BUFFER + prng.below(64) * PAGE_SIZE, bytes, BIDIRECTIONAL);
+        if (aligned) expect([seed, call, address]).not.toEqual([seed, call, DMA_MAPPING_ERROR]);
+        if (address !== DMA_MAPPING_ERROR) held.push([device, address, bytes]);
+      }
+      direct += observedOf(machine.observations, Observed.BOUNCE_FORGONE, 1).length;
+      for (const [device, address, bytes] of held) machine.dmaUnmapPage(0, device, address, bytes, BIDIRECTIONAL);
+      machine.removeDevices();
+      expect([seed, machine.pool!.used, ...machine.domains.map(({ iovaPages }) => iovaPages)]).toEqual([seed, 0, 0, 0]);
+    }
+    expect(direct).toBeGreaterThan(100);
   });
 });
 

@@ -14,6 +14,7 @@ export const bounceDeferredMixed: ProtectionPolicy = {
   lazy: true,
   mapsSgPerEntry: true,
   bouncesEdgesOnly: false,
+  mapsAlignedDirectWhenDry: false,
   bounces: isUnaligned,
   mapDirect,
   mapBounced,

@@ -1,5 +1,5 @@
 import { DmaStep, type ProtectionPolicy } from '../dma/index.ts';
-import { mapBounced, mapDirect, unmapLazy, unmapStrict } from './step-lists.ts';
+import { mapBounced, mapDirect, unmapStrict } from './step-lists.ts';
 
 /**
  * Every buffer copied and unmapped lazily, but the slots go back to the pool at once: a stale translation still reaches
@@ -16,11 +16,12 @@ export const bounceLazyUnsafe: ProtectionPolicy = {
   lazy: true,
   mapsSgPerEntry: true,
   bouncesEdgesOnly: false,
+  mapsAlignedDirectWhenDry: true,
   bounces: () => true,
   mapDirect,
   mapBounced,
   mapNewShadow: [],
-  unmapDirect: unmapLazy,
+  unmapDirect: unmapStrict,
   unmapBounced: [DmaStep.CLEAR_TABLE, DmaStep.COPY_OUT, DmaStep.QUEUE_IOVA, DmaStep.FREE_SLOTS],
   unmapCoherent: unmapStrict,
 };

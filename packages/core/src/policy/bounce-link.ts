@@ -16,6 +16,7 @@ export const bounceLink: ProtectionPolicy = {
   lazy: false,
   mapsSgPerEntry: true,
   bouncesEdgesOnly: true,
+  mapsAlignedDirectWhenDry: false,
   bounces: isUnaligned,
   mapDirect,
   mapBounced,

@@ -16,6 +16,7 @@ export const bounceStrict: ProtectionPolicy = {
   lazy: false,
   mapsSgPerEntry: true,
   bouncesEdgesOnly: false,
+  mapsAlignedDirectWhenDry: false,
   bounces: isUnaligned,
   mapDirect,
   mapBounced,

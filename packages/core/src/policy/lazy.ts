@@ -16,6 +16,7 @@ export const lazy: ProtectionPolicy = {
   lazy: true,
   mapsSgPerEntry: false,
   bouncesEdgesOnly: false,
+  mapsAlignedDirectWhenDry: false,
   bounces: () => false,
   mapDirect,
   mapBounced,

@@ -16,6 +16,7 @@ export const passthrough: ProtectionPolicy = {
   lazy: false,
   mapsSgPerEntry: true,
   bouncesEdgesOnly: false,
+  mapsAlignedDirectWhenDry: false,
   bounces: () => false,
   mapDirect: [],
   mapBounced: mapBouncedWithoutTranslation,

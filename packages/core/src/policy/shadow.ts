@@ -16,6 +16,7 @@ export const shadow: ProtectionPolicy = {
   lazy: false,
   mapsSgPerEntry: true,
   bouncesEdgesOnly: false,
+  mapsAlignedDirectWhenDry: false,
   bounces: () => true,
   mapDirect,
   mapBounced: [DmaStep.TAKE_SHADOW, DmaStep.COPY_IN, DmaStep.ZERO_PADDING],

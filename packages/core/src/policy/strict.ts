@@ -15,6 +15,7 @@ export const strict: ProtectionPolicy = {
   lazy: false,
   mapsSgPerEntry: false,
   bouncesEdgesOnly: false,
+  mapsAlignedDirectWhenDry: false,
   bounces: () => false,
   mapDirect,
   mapBounced,

@@ -16,6 +16,7 @@ export const swiotlbForce: ProtectionPolicy = {
   lazy: false,
   mapsSgPerEntry: true,
   bouncesEdgesOnly: false,
+  mapsAlignedDirectWhenDry: false,
   bounces: () => true,
   mapDirect: [],
   mapBounced: mapBouncedWithoutTranslation,

@@ -28,7 +28,7 @@ describe('work between the ends of a piece', () => {
           const buffer = { bytes, offset: offsetOf(alignment), direction: kind.direction, minAlignMask };
           const [result] = pairCosts(profile, policy, buffer, {
             cpus: [1],
-            ...(policy.lazy ? { pairsPerCpu: 510 } : { warmUpPairs: 20, pairsPerCpu: 20 }),
+            ...(policy.lazy ? { pairsPerCpu: 510 } : { warmUpPairs: 16, pairsPerCpu: 128 }),
           });
           const own = charges.at(bytes)!.quantities;
           for (let quantity = 0; quantity < QUANTITIES; quantity++)

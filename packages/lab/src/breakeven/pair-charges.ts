@@ -11,8 +11,8 @@ import { ChargePieces } from './charge-pieces.ts';
 
 /** Pairs to measure: two fillings of a ring of the flush queue. */
 const LAZY_PAIRS = 510;
-/** Without a flush queue every pair is like the one before. */
-const STEADY: SaturateOptions = { warmUpPairs: 16, pairsPerCpu: 32 };
+/** Without a flush queue only the way of the slot search through a segment of 128 slots repeats later than with the next pair. */
+const STEADY: SaturateOptions = { warmUpPairs: 16, pairsPerCpu: 128 };
 
 /** What the buffers of a comparison have in common. */
 export interface BufferKind {

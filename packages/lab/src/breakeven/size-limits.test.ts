@@ -49,7 +49,7 @@ describe('limits', () => {
     const { crossing } = limits;
     const ends = [limits.below, limits.above, crossing?.first, crossing?.last];
     const found = ends.flatMap((bytes) => (bytes == null ? [] : [bytes - 1, bytes, bytes + 1]));
-    const scanned = Array.from({ length: 16_385 }, (_, bytes) => bytes)
+    const scanned = Array.from({ length: 24_577 }, (_, bytes) => bytes)
       .filter((bytes) => bytes % 64 === 0 || bytes % 1024 <= 1 || bytes % 1024 === 1023 || found.includes(bytes))
       .filter((bytes) => bytes >= limits.from && isOfAlignment(alignment, bytes))
       .map((bytes) => ({ bytes, ...comparison.difference(bytes, cold)! }));

@@ -4,6 +4,7 @@ import type { RecordedDevice } from '../replay/recorded-machine.ts';
 import { POOL_SLOTS_MAX } from './candidate-pools.ts';
 import { nearestName } from './nearest-name.ts';
 import { printable } from './printable.ts';
+import type { SaturateLoad } from './saturate-load.ts';
 
 /** What the user chooses, as on the command line. */
 export interface CompareOptions {
@@ -15,6 +16,8 @@ export interface CompareOptions {
   readonly pool?: string | undefined;
   /** What operations cost; without it the rows have neither cost nor exposure. */
   readonly profile?: CostProfile | undefined;
+  /** Also run the calls on many CPUs at once; needs a profile. */
+  readonly saturate?: SaturateLoad | undefined;
 }
 
 /**

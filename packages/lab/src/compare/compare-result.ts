@@ -3,6 +3,8 @@ import type { DataLevel } from 'dmalab-trace';
 import type { CostRanking } from '../cost/rank-rows.ts';
 import type { ExposureFigures } from '../exposure/exposure-figures.ts';
 import type { RecordingFacts } from '../replay/recording-facts.ts';
+import type { Sharing } from '../saturate/saturated-machine.ts';
+import type { SaturationResult } from '../saturate/saturation-result.ts';
 import type { RowCost, RowWork } from './row-cost.ts';
 
 /** Version of the object below; it changes when a field changes its meaning or goes away. */
@@ -66,8 +68,40 @@ export interface CompareResult {
   readonly profile: string | null;
   /** A page-selective invalidation alone, as the profile has it, ns: how long a stale window inside a call lasts. */
   readonly invalidationNs: number | null;
+  /** The load with many CPUs, whose results the rows have; null when it was not asked for, or not reached. */
+  readonly saturation: CompareSaturation | null;
   /** `as-recorded` first. */
   readonly rows: readonly CompareRow[];
+}
+
+/** A policy on a number of CPUs, priced. */
+export type SaturatedPoint = Omit<SaturationResult, 'charges'>;
+
+/** What ran on many CPUs. */
+export interface CompareSaturation {
+  /** Numbers of CPUs, ascending. */
+  readonly cpus: readonly number[];
+  /** What the CPUs share. */
+  readonly sharing: Sharing;
+  /** The calls that each CPU repeats: those of mappings that are made and ended inside a window of the recording. */
+  readonly window: {
+    readonly calls: number;
+    readonly pairs: number;
+    readonly devices: readonly string[];
+    /** Left out: ends and syncs of mappings made before the window, and mappings still there behind it. */
+    readonly endedFromBefore: number;
+    readonly leftOpen: number;
+  };
+  /** Why nothing ran, null when it did. */
+  readonly obstacle: string | null;
+}
+
+/** Bounce slots in use over time, all devices together; 1024 buckets at most. */
+export interface PoolSeries {
+  /** Slots of the pool. */
+  readonly limit: number;
+  readonly bucketNs: number;
+  readonly buckets: readonly { readonly startNs: number; readonly mean: number; readonly max: number }[];
 }
 
 /** How good the input is. */
@@ -174,6 +208,10 @@ export interface CompareRow {
   readonly cost: RowCost | null;
   /** What the chosen devices could reach; null without a cost profile. */
   readonly exposure: ExposureFigures | null;
+  /** Null without a cost profile, without a pool, and when no slot was ever taken. */
+  readonly poolSeries: PoolSeries | null;
+  /** One result for each number of CPUs; null when the saturate load did not run in this row. */
+  readonly saturation: readonly SaturatedPoint[] | null;
   /** The chosen devices together; pool figures are the whole machine's. */
   readonly total: RowFigures;
   /** In the order of the result's `devices`. */
@@ -227,6 +265,8 @@ export interface RowFigures {
   readonly bounced: {
     /** Ranges for which slots were asked, whether the mapping then worked or not. */
     readonly attempts: Figure;
+    /** Of these, ranges of whole pages that found none and were mapped as they are, where a policy does that. */
+    readonly directWhenDry: Figure;
     readonly ranges: Figure;
     readonly bytes: Figure;
     readonly rangeShare: Figure;
@@ -287,7 +327,8 @@ export interface RowFigures {
      * Smallest pool, of the powers of two of slots that a kernel makes up to four times the row's own, with which every
      * search for slots succeeds at once: no mapping fails for want of room, and none has to flush for it. Null when the
      * row bounces nothing, when no such pool is large enough, and on single devices; also when the row's own pool is too
-     * small and it keeps slots longer than their mappings, since then nothing tells how a larger pool would have gone on.
+     * small and it keeps slots longer than their mappings or maps ranges without, since then nothing tells how a larger
+     * pool would have gone on.
      */
     readonly smallestSlots: Figure;
   };

@@ -101,7 +101,7 @@ describe('one bounced mapping under each policy', async () => {
 
   it.each(['as-recorded', 'bounce-strict'])('%s copies the buffer, clears the rest of its page and invalidates one page', (policy) => {
     const { total } = rowOf(result, policy);
-    expect(numbers(total.bounced)).toEqual({ attempts: 1, ranges: 1, bytes: 100, rangeShare: 1, byteShare: 1 });
+    expect(numbers(total.bounced)).toEqual({ attempts: 1, directWhenDry: 0, ranges: 1, bytes: 100, rangeShare: 1, byteShare: 1 });
     expect(numbers(total.copied)).toEqual({ inAtMap: 100, inAtSync: 0, outAtSync: 0, outAtUnmap: 100, in: 100, out: 100 });
     expect(total.zeroed.value).toBe(4096 - 100);
     // A root and a table on each of the three levels below it.
@@ -309,7 +309,14 @@ describe('scatter lists, coherent memory and syncs', () => {
     expect(recorded.pageTable.unmapOperations).toMatchObject({ value: 1, replay: 1 });
     expect(recorded.invalidations.pageSelective).toMatchObject({ value: 1, replay: 1 });
     const bounced = rowOf(result, 'bounce-strict').total;
-    expect(numbers(bounced.bounced)).toEqual({ attempts: 1, ranges: 1, bytes: 512, rangeShare: 0.5, byteShare: 512 / 4608 });
+    expect(numbers(bounced.bounced)).toEqual({
+      attempts: 1,
+      directWhenDry: 0,
+      ranges: 1,
+      bytes: 512,
+      rangeShare: 0.5,
+      byteShare: 512 / 4608,
+    });
     expect(bounced.pageTable.unmapOperations.value).toBe(2);
     expect(bounced.invalidations.pageSelective.value).toBe(2);
     expect(result.mappings.classes[3].aligned.value).toBe(1);

@@ -7,6 +7,7 @@ import type { Recording } from '../replay/recording.ts';
 import { recordingFacts } from '../replay/recording-facts.ts';
 import { isUserPolicy } from '../user-policy/user-policy.ts';
 import { userPolicyRow } from '../user-policy/user-policy-row.ts';
+import { CallWindow } from './call-window.ts';
 import { type CompareOptions, chooseDevices, choosePolicies, choosePool } from './compare-options.ts';
 import {
   AS_RECORDED,
@@ -23,6 +24,7 @@ import { PolicyRow } from './policy-row.ts';
 import { rowCost, rowWork } from './row-cost.ts';
 import { type FigureContext, mappingSizes, rowFigures } from './row-figures.ts';
 import { everyRow, type RowShare } from './row-share.ts';
+import { type SaturatedRow, type SaturateProgress, SaturateRun } from './saturate-load.ts';
 import { compareGroups, compareRanking, compareVerdict } from './verdict.ts';
 import { type RowPool, recordedPool, whatIfPool, withPool } from './what-if-machine.ts';
 
@@ -35,6 +37,7 @@ import { type RowPool, recordedPool, whatIfPool, withPool } from './what-if-mach
 export async function compareRecording(recording: Recording, options: CompareOptions = {}): Promise<CompareResult> {
   const comparison = new Comparison(recording, options);
   for await (const batch of recording.batches()) comparison.comparer.push(batch);
+  for (const _ of comparison.saturate());
   return priceComparison(comparison.finish(), options.profile);
 }
 
@@ -64,9 +67,18 @@ export class Comparison {
   private readonly pool: RowPool;
   private readonly hasRecordedRow: boolean;
   private readonly policies: readonly ProtectionPolicy[];
+  private readonly saturateRun: SaturateRun | undefined;
 
-  /** @param shareOf  which of the rows this comparison replays, of those that the options ask for; default all */
-  constructor(recording: Recording, options: CompareOptions = {}, shareOf: (policies: readonly ProtectionPolicy[]) => RowShare = everyRow) {
+  /**
+   * @param shareOf  which of the rows this comparison replays, of those that the options ask for; default all
+   * @param RowClass rows that nobody's own policy is in
+   */
+  constructor(
+    recording: Recording,
+    options: CompareOptions = {},
+    shareOf: (policies: readonly ProtectionPolicy[]) => RowShare = everyRow,
+    RowClass: typeof PolicyRow = PolicyRow,
+  ) {
     if (!recording.facts.hasApiLines) throw noCalls(recording);
     const { cpuCount, kernelRules } = recording.inference;
     this.recording = recording;
@@ -89,17 +101,41 @@ export class Comparison {
       );
       return isUserPolicy(policy)
         ? userPolicyRow(policy, machine, measured)
-        : new PolicyRow(policy.name, policy.summary, machine, false, measured);
+        : new RowClass(policy.name, policy.summary, machine, false, measured);
     });
+    const window = profile === undefined || options.saturate === undefined ? undefined : new CallWindow();
+    if (window !== undefined) this.saturateRun = new SaturateRun(window, options.saturate!, profile!);
     if (share.hasRecordedRow)
-      rows.unshift(new PolicyRow(AS_RECORDED, 'every device in its recorded mode', this.machine, this.flushesGiven, measured));
+      rows.unshift(new RowClass(AS_RECORDED, 'every device in its recorded mode', this.machine, this.flushesGiven, measured));
     this.comparer = new Comparer(rows, this.machine, recording.names, {
       hasRecordedRow: share.hasRecordedRow,
       recordedPool: recorded.parameters.swiotlb,
       cacheTags: hasCacheTags(recording),
       flushesGiven: this.flushesGiven,
+      window: window === undefined ? undefined : { calls: window, devices: this.chosen },
     });
   }
+
+  /**
+   * Runs the saturate load, if it was asked for, once all batches have been pushed: one policy on one number of CPUs at a
+   * time. A caller that stops early gets what has run in the result.
+   *
+   * @throws LabError POL010 for a policy of a file that the engine cannot run
+   */
+  *saturate(): Generator<SaturateProgress, void, void> {
+    const { saturateRun, recording, hasRecordedRow, policies } = this;
+    if (saturateRun === undefined) return;
+    const names = new Set([...this.chosen].map((index) => this.machine.devices[index].name));
+    const rows = policies.map((policy): SaturatedRow => {
+      const machine = recording.machine((device) => (names.has(device.name) ? policy : undefined));
+      return { name: policy.name, policy, parameters: withPool(machine, this.pool).parameters };
+    });
+    if (hasRecordedRow) rows.unshift({ name: AS_RECORDED, policy: undefined, parameters: this.machine.parameters });
+    this.saturated = true;
+    yield* saturateRun.run(rows);
+  }
+
+  private saturated = false;
 
   /** The result, once all batches have been pushed or the caller has had enough. */
   finish(): CompareResult {
@@ -125,6 +161,7 @@ export class Comparison {
       verdict: [],
       ranking: null,
       profile: this.options.profile?.name ?? null,
+      saturation: this.saturated ? this.saturateRun!.describe(this.machine.devices.map(({ name }) => name)) : null,
       invalidationNs: this.options.profile?.constants.pageInvalidation.value ?? null,
       rows: comparer.rows.map((row, index): CompareRow => {
         const isRecorded = this.hasRecordedRow && index === 0;
@@ -139,6 +176,8 @@ export class Comparison {
           work: rowWork(row, this.chosen),
           cost: null,
           exposure: this.exposureOf(row, context, modelled),
+          poolSeries: row.measures?.pool?.figures() ?? null,
+          saturation: this.saturateRun?.results[index] ?? null,
           ...figures,
         };
       }),

@@ -8,6 +8,7 @@ import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { SgEntries } from '../replay/sg-entries.ts';
 import { TracedDevices } from '../replay/traced-devices.ts';
 import { CallBatch } from './call-batch.ts';
+import type { CallWindow } from './call-window.ts';
 import { Counter } from './counters.ts';
 import { OpenMappings } from './open-mappings.ts';
 import { type PolicyRow, unmapKind } from './policy-row.ts';
@@ -25,6 +26,8 @@ export interface ComparerScope {
   readonly cacheTags: boolean;
   /** The row as-recorded flushes when the trace says so. */
   readonly flushesGiven: boolean;
+  /** Takes a window of the calls of some devices; undefined when nobody asks for one. */
+  readonly window?: { readonly calls: CallWindow; readonly devices: ReadonlySet<number> } | undefined;
 }
 
 /** Calls that could not be replayed. */
@@ -51,7 +54,8 @@ export class Comparer {
   private readonly devices: TracedDevices;
   private readonly scope: ComparerScope;
   private readonly asRecorded: PolicyRow | undefined;
-  private readonly open: OpenMappings = new OpenMappings();
+  /** Mappings of the recording that are open where the replay has come to. */
+  readonly open: OpenMappings = new OpenMappings();
   /** Waiting for the rows other than as-recorded, whose flushes are needed at once. */
   private readonly waiting: CallBatch = new CallBatch();
   private readonly waitingRows: readonly PolicyRow[];
@@ -289,10 +293,16 @@ export class Comparer {
   /** Replays the call at work: as-recorded at once, in the other rows soon. @returns whether as-recorded flushed a full ring */
   private replayInRows(): boolean {
     const { waiting } = this;
+    this.addToWindow(this.call);
     const ringFull = this.asRecorded?.replay(this.call) ?? false;
     if (waiting.push()) waiting.replayIn(this.waitingRows);
     this.call = waiting.next;
     return ringFull;
+  }
+
+  private addToWindow(call: ReplayCall): void {
+    const { window } = this.scope;
+    if (window?.devices.has(call.device)) window.calls.add(call);
   }
 
   // ---- what a call maps --------------------------------------------------------------------------------------
@@ -377,7 +387,7 @@ export class Comparer {
     if (open.isOpen(mapping)) this.endReplaced(mapping);
     const at = calls.apiSeq[number] & lines.mask;
     const dmaAddr = call.kind === RecordedCall.MAP_SG ? lines.list[lines.dmaAddrs[at] & lines.listMask] : lines.v0[at];
-    open.open(mapping, call.kind, call.device, dmaAddr, call.bytes);
+    open.open(mapping, call.kind, call.device, dmaAddr, call.bytes, call.line, call.direction);
   }
 
   /** The recording lost the end of a mapping whose row is taken anew. */
@@ -393,6 +403,7 @@ export class Comparer {
     end.bytes = open.bytes[mapping];
     end.mapping = mapping;
     open.close(mapping);
+    this.addToWindow(end);
     this.asRecorded?.replay(end);
   }
 

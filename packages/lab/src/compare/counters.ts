@@ -40,13 +40,15 @@ export const Counter = {
   FLUSHES_RING_FULL: 36,
   FLUSHES_EARLY_OWN: 37,
   FLUSHES_EARLY_FOREIGN: 38,
-  RELEASED_AT_ONCE: 39,
-  SKIPPED_UNMAPS: 40,
-  LEFT_OPEN: 41,
+  /** Of BOUNCE_ATTEMPTS: mapped without slots. */
+  DIRECT_WHEN_DRY: 39,
+  RELEASED_AT_ONCE: 40,
+  SKIPPED_UNMAPS: 41,
+  LEFT_OPEN: 42,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
-const COUNTERS = 42;
+const COUNTERS = 43;
 
 /**
  * Counters by owner: the devices first, then the domains, for what no single device did, then one row for what belongs

@@ -16,6 +16,9 @@ export class OpenMappings {
   kind: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   dmaAddr: Float64Array<ArrayBuffer> = new Float64Array(0);
   bytes: Float64Array<ArrayBuffer> = new Float64Array(0);
+  /** Line of the file that the call which made it begins with, and its direction. */
+  line: Float64Array<ArrayBuffer> = new Float64Array(0);
+  direction: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   private next: Int32Array<ArrayBuffer> = new Int32Array(0);
   private readonly heads: Int32Array<ArrayBuffer> = new Int32Array(1 << 16).fill(NONE);
   /** Pages of the longest mapping so far. */
@@ -35,10 +38,14 @@ export class OpenMappings {
     this.kind = grownColumn(this.kind, new Uint8Array(rows));
     this.dmaAddr = grownColumn(this.dmaAddr, new Float64Array(rows));
     this.bytes = grownColumn(this.bytes, new Float64Array(rows));
+    this.line = grownColumn(this.line, new Float64Array(rows));
+    this.direction = grownColumn(this.direction, new Uint8Array(rows));
     this.next = grownColumn(this.next, new Int32Array(rows));
   }
 
-  open(row: number, kind: number, device: number, dmaAddr: number, bytes: number): void {
+  open(row: number, kind: number, device: number, dmaAddr: number, bytes: number, line: number, direction: number): void {
+    this.line[row] = line;
+    this.direction[row] = direction;
     this.device[row] = device;
     this.kind[row] = kind;
     this.dmaAddr[row] = dmaAddr;

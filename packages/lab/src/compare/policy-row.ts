@@ -1,6 +1,7 @@
 import { DMA_MAPPING_ERROR, type DmaApi, type DmaDevice, DmaStep, Machine, SlotOutcome } from 'dmalab-core';
 import { RecordedCall } from '../replay/call-records.ts';
 import { grownColumn } from '../replay/grown-column.ts';
+import type { ObservationConsumer } from '../replay/observation-consumer.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
 import { CandidatePools } from './candidate-pools.ts';
 import { Counter, type CounterTable } from './counters.ts';
@@ -28,6 +29,8 @@ export class PolicyRow {
   readonly counts: RowCounts;
   /** Undefined without a cost profile: then the row only counts. */
   readonly measures: RowMeasures | undefined;
+  /** Whoever else follows what the engine does. */
+  readonly consumers: ObservationConsumer[] = [];
   /** Pools of other sizes; undefined as long as nothing was bounced. */
   candidates: CandidatePools | undefined;
   /** Flush timers fire when the trace says so instead of in modelled time. */
@@ -296,7 +299,7 @@ export class PolicyRow {
       this.candidates.observe(machine.observations, mapped || !this.failedForRoom);
       counts.slotsMoved = false;
     }
-    if (counts.flushedEarly) this.candidates?.giveUp();
+    if (counts.wasDry) this.candidates?.giveUp();
   }
 
   /** The call at work would have gone on in a larger pool. */
@@ -371,7 +374,15 @@ export class PolicyRow {
     this.counts.count(log, phase);
     this.followInCandidates(mapped);
     this.measures?.observe(log);
+    for (const consumer of this.consumers) consumer.observe(log);
     log.clear();
+  }
+
+  /** All devices are removed, once nothing is mapped any more. The row replays nothing after that. */
+  removeDevices(): void {
+    this.counts.begin();
+    this.machine.removeDevices();
+    this.count(Phase.UNMAP);
   }
 
   /** The trace has ended at `timeNs`: counts the mappings that are still there. `deviceOf` tells the device of a mapping's row. */
@@ -379,7 +390,7 @@ export class PolicyRow {
     for (let mapping = 0; mapping < this.state.length; mapping++) {
       if (this.state[mapping] === MappingState.MAPPED) this.counters.add(deviceOf[mapping], Counter.LEFT_OPEN, 1);
     }
-    this.measures?.exposure.finish(timeNs);
+    this.measures?.finish(timeNs);
   }
 }
 

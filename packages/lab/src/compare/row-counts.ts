@@ -21,15 +21,16 @@ export class RowCounts {
   readonly tablePagesPeak: Float64Array;
   tablePagesTotal: number;
   tablePagesTotalPeak: number;
-  /** Of the call at work: ranges for which it has asked for slots. */
+  /** Of the call at work: ranges for which it has asked for slots, but those that went on without. */
   bouncedRanges = 0;
   bouncedBytes = 0;
   /** Its last search for slots was in vain. */
   slotsFailed = false;
   addressesFailed = false;
-  /** It has flushed because a ring was full, or to get slots. */
+  /** It has flushed because a ring was full. */
   ringFull = false;
-  flushedEarly = false;
+  /** It has flushed to get slots, or gone on without them. */
+  wasDry = false;
   /** It has taken slots or given some back. */
   slotsMoved = false;
   private readonly owners: ObservationOwners;
@@ -72,7 +73,7 @@ export class RowCounts {
     this.slotsFailed = false;
     this.addressesFailed = false;
     this.ringFull = false;
-    this.flushedEarly = false;
+    this.wasDry = false;
     this.slotsMoved = false;
   }
 
@@ -94,6 +95,10 @@ export class RowCounts {
           counters.add(owner, Counter.BOUNCE_ATTEMPTS, 1);
           this.bouncedRanges += 1;
           this.bouncedBytes += log.b[row];
+          break;
+        case Observed.BOUNCE_FORGONE:
+          counters.add(owner, Counter.DIRECT_WHEN_DRY, 1);
+          this.bounceForgone(log.b[row]);
           break;
         case Observed.SLOT_ALLOCATED:
           this.slotsAllocated(log.device[row], log.b[row]);
@@ -146,6 +151,13 @@ export class RowCounts {
     if (this.slotsUsed[device] > this.slotsPeak[device]) this.slotsPeak[device] = this.slotsUsed[device];
   }
 
+  private bounceForgone(bytes: number): void {
+    this.slotsFailed = false;
+    this.wasDry = true;
+    this.bouncedRanges -= 1;
+    this.bouncedBytes -= bytes;
+  }
+
   private slotsReleased(device: number, first: number, slots: number): void {
     this.slotsMoved = true;
     this.slotsUsed[device] -= slots;
@@ -171,11 +183,11 @@ export class RowCounts {
         counters.add(owner, Counter.FLUSHES_RING_FULL, 1);
         break;
       case FlushCause.POOL_OWN:
-        this.flushedEarly = true;
+        this.wasDry = true;
         counters.add(owner, Counter.FLUSHES_EARLY_OWN, 1);
         break;
       case FlushCause.POOL_FOREIGN:
-        this.flushedEarly = true;
+        this.wasDry = true;
         counters.add(owner, Counter.FLUSHES_EARLY_FOREIGN, 1);
         break;
       case FlushCause.TEARDOWN:

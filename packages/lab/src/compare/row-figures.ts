@@ -146,6 +146,7 @@ class FigureBuilder {
       },
       bounced: {
         attempts: this.shown(Counter.BOUNCE_ATTEMPTS, 'ranges', EventKind.BOUNCED),
+        directWhenDry: this.counted(Counter.DIRECT_WHEN_DRY, 'ranges'),
         ranges: this.counted(Counter.BOUNCED_RANGES, 'ranges'),
         bytes: this.counted(Counter.BOUNCED_BYTES, 'bytes'),
         rangeShare: this.share(Counter.BOUNCED_RANGES, Counter.RANGES),

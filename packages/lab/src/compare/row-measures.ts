@@ -6,6 +6,7 @@ import { ExposureAuditor } from '../exposure/exposure-auditor.ts';
 import { MappedMemory } from '../exposure/exposure-class.ts';
 import { RecordedCall } from '../replay/call-records.ts';
 import type { ObservationConsumer } from '../replay/observation-consumer.ts';
+import { PoolOccupancy } from './pool-occupancy.ts';
 import type { SegmentStore } from './segment-store.ts';
 
 /** What to measure a row with. */
@@ -27,6 +28,8 @@ export class RowMeasures implements ObservationConsumer {
   /** Null when the profile does not describe the translation caches. */
   readonly accesses: DeviceAccesses | null;
   readonly exposure: ExposureAuditor;
+  /** Null without a bounce pool. */
+  readonly pool: PoolOccupancy | null;
   private readonly segments: SegmentStore;
 
   /** @param segments  DMA addresses of the row's mappings */
@@ -34,6 +37,7 @@ export class RowMeasures implements ObservationConsumer {
     this.cost = new CostMeter(machine, profile);
     this.accesses = DeviceAccesses.of(machine, profile);
     this.exposure = new ExposureAuditor(machine, { counted: devices });
+    this.pool = machine.pool === null ? null : new PoolOccupancy(machine.pool.slots);
     this.segments = segments;
   }
 
@@ -54,10 +58,17 @@ export class RowMeasures implements ObservationConsumer {
     this.accesses?.mappingEnds(device, dmaAddr, bytes, first, count);
   }
 
+  /** The recording has ended. */
+  finish(timeNs: number): void {
+    this.exposure.finish(timeNs);
+    this.pool?.finish(timeNs);
+  }
+
   observe(log: ObservationLog): void {
     this.cost.observe(log);
     this.accesses?.observe(log);
     this.exposure.observe(log);
+    this.pool?.observe(log);
   }
 }
 

@@ -43,7 +43,7 @@ describe('open mappings', () => {
       dmaAddr: 0xfff00000 + random.below(64) * 4096 + random.below(4096),
       bytes: 1 + random.below(20_000),
     }));
-    for (const { row, device, dmaAddr, bytes } of rows) mappings.open(row, 0, device, dmaAddr, bytes);
+    for (const { row, device, dmaAddr, bytes } of rows) mappings.open(row, 0, device, dmaAddr, bytes, row, 0);
     const closed = new Set(rows.filter(() => random.chance(1, 2)).map(({ row }) => row));
     for (const row of closed) mappings.close(row);
     let found = 0;

@@ -35,6 +35,7 @@ export const OBSERVATION_CHARGES: Readonly<Record<keyof typeof Observed, 'charge
   SLOT_DEFERRED: { free: 'the slots go with the entry of FLUSH_QUEUED' },
   SHADOW_TAKEN: 'charged',
   SHADOW_RETURNED: 'charged',
+  BOUNCE_FORGONE: { free: 'a decision; the searches before it and the mapping are charged' },
 };
 
 const COPY_QUANTITIES = Array.from({ length: 2 * COPY_INTERVALS }, (_, index) => (Quantity.COPIES + index) as Quantity);

@@ -2,6 +2,7 @@ import { type ObservationLog, Observed } from 'dmalab-core';
 import { grownColumn } from '../replay/grown-column.ts';
 import { QUANTITIES } from './charges.ts';
 import { rangeOf } from './constant-range.ts';
+import type { CostConstantName } from './cost-constant.ts';
 import type { CostProfile } from './cost-profile.ts';
 import { priceTerms } from './price-list.ts';
 import { isPageSelective, QUANTITIES_OF_KIND, RowCharger } from './row-charger.ts';
@@ -16,6 +17,12 @@ export const SharedResource = {
   IOVA_TREE: 2,
 } as const;
 export type SharedResource = (typeof SharedResource)[keyof typeof SharedResource];
+
+/** Constants without which steps cannot be priced, none for a profile without gaps. */
+export function missingForSteps(profile: CostProfile): CostConstantName[] {
+  const missing = priceTerms(profile).flatMap(({ name, prices }) => (prices === undefined ? [name] : []));
+  return rangeOf(profile, 'queueService') === undefined ? [...missing, 'queueService'] : missing;
+}
 
 /**
  * The uses of shared resources in a slice of the log, in order, at the stated constants of a profile; what lies between
@@ -45,9 +52,8 @@ export class StepPrice {
 
   /** `cpus`: CPU numbers in the logs are below it. Null when a constant is missing that some row could need. */
   static of(profile: CostProfile, cpus: number): StepPrice | null {
-    const service = rangeOf(profile, 'queueService');
-    if (service === undefined || priceTerms(profile).some(({ prices }) => prices === undefined)) return null;
-    return new StepPrice(profile, cpus, service.mid);
+    if (missingForSteps(profile).length > 0) return null;
+    return new StepPrice(profile, cpus, rangeOf(profile, 'queueService')!.mid);
   }
 
   private constructor(profile: CostProfile, cpus: number, serviceShare: number) {

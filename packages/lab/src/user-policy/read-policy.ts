@@ -40,6 +40,7 @@ export function readPolicy(exported: unknown, source: PolicySource, taken: reado
     mapsSgPerEntry: booleanField(fields, 'mapsSgPerEntry', file),
     bounces: checkedBounces(fields.bounces, exported, source),
     bouncesEdgesOnly: false,
+    mapsAlignedDirectWhenDry: false,
     mapNewShadow: [],
     ...lists,
     promises: readPromises(fields.promises, file),

@@ -42,6 +42,19 @@ class UserPolicyRow extends PolicyRow {
   }
 }
 
+/**
+ * Runs the engine with a user's policy outside of a row.
+ *
+ * @throws LabError POL010 when it cannot go on with the policy's steps
+ */
+export function runUserPolicy<T>(policy: UserPolicy, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw refused(error, policy, 0);
+  }
+}
+
 function refused(error: unknown, { source, name }: UserPolicy, timeNs: number): unknown {
   if (error instanceof LabError) return error;
   return new LabError({

@@ -1,20 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openRecording } from '../replay/open-recording.ts';
+import { ownRecordings, recordingsElsewhere, recordingsIn } from '../testing/recordings.ts';
 import { differenceTexts, ledgerTotal } from '../testing/verify-text.ts';
 import { verifyRecording } from './verify.ts';
 import type { VerifyResult } from './verify-result.ts';
-
-const repository = fileURLToPath(new URL('../../../../', import.meta.url));
-
-function recordingsIn(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.trace.gz'))
-    .sort()
-    .map((name) => `${folder}/${name}`);
-}
 
 /** Everything of the recording is predicted, and every event of it is accounted for. */
 async function expectEqual(path: string): Promise<VerifyResult> {
@@ -28,25 +17,22 @@ async function expectEqual(path: string): Promise<VerifyResult> {
   return result;
 }
 
-const own = [...recordingsIn(`${repository}examples`), ...recordingsIn(`${repository}testdata`)];
-
 /** Goal: the model does what the kernels did, on every recording there is. */
 describe('recordings of the repository', () => {
   it('there are some of each kernel', () => {
-    expect(own.filter((path) => path.includes('linux-6.12-')).length).toBeGreaterThan(10);
-    expect(own.filter((path) => path.includes('linux-6.1-')).length).toBeGreaterThan(2);
+    expect(ownRecordings.filter(([path]) => path.includes('linux-6.12-')).length).toBeGreaterThan(10);
+    expect(ownRecordings.filter(([path]) => path.includes('linux-6.1-')).length).toBeGreaterThan(2);
   });
 
-  it.each(own.map((path) => [path.slice(repository.length), path] as const))('%s', async (_, path) => {
+  it.each(ownRecordings)('%s', async (_, path) => {
     const { strayLines, unknownMappings, limits } = await expectEqual(path);
     expect({ strayLines, unknownMappings }).toEqual({ strayLines: 0, unknownMappings: 0 });
     if (path.includes('linux-6.12-')) expect(limits).toEqual([]);
   });
 });
 
-const folder = process.env.DMALAB_TRACES;
-
 describe('recordings elsewhere', () => {
+  const folder = recordingsElsewhere;
   if (folder === undefined) {
     it.skip('DMALAB_TRACES names no folder; with it, dmalab verifies every *.trace.gz there', () => undefined);
     return;

@@ -35,6 +35,10 @@ export class BatchLimit {
     Atomics.notify(this.cells, LIMIT);
   }
 
+  get isFrozen(): boolean {
+    return (Atomics.load(this.cells, LIMIT) & FROZEN) !== 0;
+  }
+
   /** Waits until batch number `batch`, from 0, may be replayed. @returns false when everybody stops before it */
   mayBegin(batch: number): boolean {
     while (true) {

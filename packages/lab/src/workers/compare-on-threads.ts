@@ -7,6 +7,7 @@ import { priceComparison } from '../compare/compare.ts';
 import type { CompareResult } from '../compare/compare-result.ts';
 import { printable } from '../compare/printable.ts';
 import { joinShares } from '../compare/row-share.ts';
+import type { SaturateLoad, SaturateProgress } from '../compare/saturate-load.ts';
 import type { CostProfile } from '../cost/cost-profile.ts';
 import type { RecordingProgress } from '../replay/recording.ts';
 import { isPolicyFile } from '../user-policy/load-policy-file.ts';
@@ -30,9 +31,12 @@ export interface CompareOnThreadsOptions {
   readonly devices?: string | undefined;
   readonly pool?: string | undefined;
   readonly profile?: CostProfile | undefined;
+  /** Also run the calls on many CPUs at once; needs a profile. */
+  readonly saturate?: SaturateLoad | undefined;
   /** Threads, at least 1 and at most one per row; default one for each processor. */
   readonly threads?: number | undefined;
   readonly onProgress?: ((progress: RecordingProgress) => void) | undefined;
+  readonly onSaturate?: ((progress: SaturateProgress) => void) | undefined;
   /** Aborted: the result is of what was reached by then. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -75,6 +79,7 @@ class ThreadedComparison {
   private readonly watches: readonly SharedWatch[];
   /** By thread: what it said last of its progress, and in the end. */
   private readonly progress: (RecordingProgress | undefined)[] = [];
+  private readonly saturating: SaturateProgress[] = [];
   private readonly results: Extract<CompareMessage, { kind: 'result' }>[] = [];
   private readonly timer: NodeJS.Timeout;
   private readonly stop = (): void => this.interrupt();
@@ -82,7 +87,7 @@ class ThreadedComparison {
   private fail!: (error: unknown) => void;
 
   constructor(path: string, options: CompareOnThreadsOptions) {
-    const { machine, policies, devices, pool, profile, signal } = options;
+    const { machine, policies, devices, pool, profile, saturate, signal } = options;
     this.options = options;
     this.hasFile = policies?.some(isPolicyFile) ?? false;
     const rows = policies === undefined ? Number.POSITIVE_INFINITY : new Set(policies).size + 1;
@@ -99,7 +104,7 @@ class ThreadedComparison {
     this.timer = setInterval(() => this.watchCode(), WATCH_MS);
     signal?.addEventListener('abort', this.stop);
     for (let thread = 0; thread < threads; thread++)
-      this.start({ path, machine, policies, devices, pool, profile, thread, threads, limit, watch });
+      this.start({ path, machine, policies, devices, pool, profile, saturate, thread, threads, limit, watch });
     if (signal?.aborted === true) this.stop();
   }
 
@@ -122,6 +127,10 @@ class ThreadedComparison {
       case 'progress':
         this.progress[thread] = message.progress;
         this.showProgress();
+        return;
+      case 'saturating':
+        this.saturating[thread] = message.progress;
+        this.showSaturating();
         return;
       case 'result':
         this.results[thread] = message;
@@ -159,6 +168,12 @@ class ThreadedComparison {
       if (own.pass !== slowest.pass ? own.pass === 'facts' : own.bytesRead < slowest.bytesRead) slowest = own;
     }
     onProgress(slowest!);
+  }
+
+  private showSaturating(): void {
+    const seen = this.saturating.filter((progress) => progress !== undefined);
+    const sum = (of: (progress: SaturateProgress) => number): number => seen.reduce((all, progress) => all + of(progress), 0);
+    this.options.onSaturate?.({ done: sum(({ done }) => done), total: sum(({ total }) => total) });
   }
 
   private interrupt(): void {

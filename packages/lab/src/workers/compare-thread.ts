@@ -29,12 +29,13 @@ try {
 }
 
 async function compareShare(): Promise<void> {
-  const { path, machine, devices, pool, profile, thread } = task;
+  const { path, machine, devices, pool, profile, saturate, thread } = task;
   const policies = await loadPolicies();
   const show = progressPoster();
   let batches = 0;
   const recording = await openRecording(path, { machine, batchRows: BATCH_ROWS, onProgress: show });
-  const comparison = new Comparison(recording, { devices, policies, pool, profile }, (chosen) => shareRows(chosen, task.threads)[thread]);
+  const choices = { devices, policies, pool, profile, saturate };
+  const comparison = new Comparison(recording, choices, (chosen) => shareRows(chosen, task.threads)[thread]);
   const limit = new BatchLimit(task.limit);
   post({ kind: 'progress', progress: reachedOf(recording) });
   for await (const batch of recording.batches()) {
@@ -44,6 +45,12 @@ async function compareShare(): Promise<void> {
     limit.reach(thread, batches);
   }
   limit.end(thread);
+  if (!limit.isFrozen) {
+    for (const progress of comparison.saturate()) {
+      if (limit.isFrozen) break;
+      post({ kind: 'saturating', progress });
+    }
+  }
   post({ kind: 'result', result: comparison.finish(), policies: policies.map(({ name }) => name), reached: reachedOf(recording) });
 }
 

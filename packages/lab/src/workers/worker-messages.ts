@@ -1,5 +1,6 @@
 import type { LabErrorParts } from 'dmalab-core';
 import type { CompareResult } from '../compare/compare-result.ts';
+import type { SaturateLoad, SaturateProgress } from '../compare/saturate-load.ts';
 import type { CostProfile } from '../cost/cost-profile.ts';
 import type { RecordingProgress } from '../replay/recording.ts';
 
@@ -12,6 +13,7 @@ export interface CompareTask {
   readonly devices: string | undefined;
   readonly pool: string | undefined;
   readonly profile: CostProfile | undefined;
+  readonly saturate: SaturateLoad | undefined;
   /** Which of how many threads. */
   readonly thread: number;
   readonly threads: number;
@@ -22,6 +24,8 @@ export interface CompareTask {
 /** What it says. */
 export type CompareMessage =
   | { readonly kind: 'progress'; readonly progress: RecordingProgress }
+  /** The saturate load of its rows. */
+  | { readonly kind: 'saturating'; readonly progress: SaturateProgress }
   | { readonly kind: 'result'; readonly result: CompareResult; readonly policies: readonly string[]; readonly reached: RecordingProgress }
   | { readonly kind: 'refusal'; readonly parts: LabErrorParts }
   | { readonly kind: 'failure'; readonly message: string; readonly stack: string | undefined };
