@@ -20,7 +20,6 @@ export interface Asked {
   readonly devices?: string;
   readonly policies?: readonly string[];
   readonly pool?: string;
-  readonly profile?: string;
   /** Also back to back on so many CPUs. */
   readonly cpus?: readonly number[];
 }
@@ -45,13 +44,13 @@ export class Recordings {
     return result;
   }
 
-  private async compareOnce(name: string, { devices = 'untrusted', policies, pool, profile, cpus }: Asked): Promise<CompareResult> {
+  private async compareOnce(name: string, { devices = 'untrusted', policies, pool, cpus }: Asked): Promise<CompareResult> {
     const recording = await openRecording(this.pathOf(name));
     const options: CompareOptions = {
       devices,
       policies,
       pool,
-      profile: readProfile(profile ?? 'vtd-bare'),
+      profile: readProfile('vtd-bare'),
       saturate: cpus === undefined ? undefined : { cpus },
     };
     return compareRecording(recording, options);
