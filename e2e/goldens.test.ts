@@ -84,15 +84,15 @@ describe('output', () => {
   });
 
   it('puts data first in JSON, and the same sentence as in the text', () => {
-    for (const [verb, key] of [
-      ['verify', 'verdict'],
-      ['compare', 'answer'],
+    for (const [verb, key, version] of [
+      ['verify', 'verdict', 1],
+      ['compare', 'answer', 2],
     ] as const) {
       const { out, code } = bench.dmalab([verb, small, '--json']);
       expect(code).toBe(0);
       const report = JSON.parse(out);
       expect(Object.keys(report)[0]).toBe('data');
-      expect(report).toMatchObject({ format: `dmalab-${verb}`, version: 1 });
+      expect(report).toMatchObject({ format: `dmalab-${verb}`, version });
       const sentence: string[] = key === 'verdict' ? report.verdict.lines : report.answer;
       expect(sentence.length).toBeLessThanOrEqual(3);
       expect(bench.dmalab([verb, small]).out).toContain(sentence.join('\n'));
