@@ -220,7 +220,7 @@ describe('a page that cannot be', () => {
       err += chunk.toString();
     });
     // The load on up to 64 CPUs takes seconds; the program needs a moment to listen.
-    setTimeout(() => child.kill('SIGINT'), 2500);
+    setTimeout(() => child.kill('SIGINT'), 8000);
     const [code] = await once(child, 'exit');
     expect([code, err]).toEqual([130, 'INTERRUPTED  nothing was written\n']);
     expect(existsSync(join(bench.directory, 'stopped.html'))).toBe(false);
