@@ -93,12 +93,12 @@ class ExportFiles {
   /** @throws LabError CHK009; CHK010 when there is not exactly one counterexample */
   write({ traces }: Checked): void {
     const [trace] = traces;
-    if (trace === undefined || traces.length > 1) {
+    if (trace === undefined || traces.length > 1 || trace.events === 0) {
       throw new LabError({
         code: 'CHK010',
         message: 'There is not one counterexample to export.',
-        expected: 'one policy and one property that it breaks',
-        got: traces.length === 0 ? 'none refuted' : `${traces.length} refuted`,
+        expected: 'one policy and one property that it breaks by calls',
+        got: traces.length === 1 ? 'one that needs no call' : traces.length === 0 ? 'none refuted' : `${traces.length} refuted`,
         next: 'for example dmalab check bounce-lazy-unsafe P3 --export trace.txt',
       });
     }

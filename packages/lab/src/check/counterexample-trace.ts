@@ -9,6 +9,8 @@ import { bufferAddress, deviceLetter, pageAddress, poolPages } from './small-mac
 
 /** A counterexample as a recording of the machine that it happened on. */
 export interface CounterexampleTrace {
+  /** Lines of events; a harm that needs no call leaves none. */
+  readonly events: number;
   /** As tracefs prints it. */
   readonly trace: Uint8Array;
   /** The machine description that belongs beside it, JSON. */
@@ -41,7 +43,7 @@ export function counterexampleTrace(example: Counterexample, policy: ProtectionP
   for (let cpu = 0; cpu < spec.cpus; cpu++) {
     for (let step = 0; step < STEPS_MAX && checked.actorBusy[cpu] !== 0; step++) recorder.perform(ActionKind.STEP + cpu);
   }
-  return { trace: recorder.bytes(), machine: `${JSON.stringify(descriptionOf(example, policy), null, 2)}\n` };
+  return { events: recorder.events, trace: recorder.bytes(), machine: `${JSON.stringify(descriptionOf(example, policy), null, 2)}\n` };
 }
 
 /** Performs actions and writes the lines of each as rows of a batch. */
@@ -64,6 +66,10 @@ class LineRecorder implements ObservationConsumer {
     this.idle = names.comms.internText('<idle>');
     this.unit = names.units.internText('dmar0');
     checked.observer = this;
+  }
+
+  get events(): number {
+    return this.batch.rowCount;
   }
 
   /** The whole file. */
