@@ -1,6 +1,6 @@
 import { type Reference, references } from './reference.ts';
 
-export type BenchUnit = 'ns/op' | 'events/s' | 'MB/s';
+export type BenchUnit = 'ns/op' | 'events/s' | 'states/s' | 'MB/s';
 
 /** One measured row. */
 export interface BenchRow {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { checkBenches } from './check-rows.ts';
 import { microBenches, microRow } from './micro-rows.ts';
 import { referenceSources, references } from './reference.ts';
 import { traceBenches } from './trace-rows.ts';
@@ -13,6 +14,12 @@ describe('every row runs and gives a positive number', () => {
     expect(row.median).toBeLessThan(Number.POSITIVE_INFINITY);
   });
 
+  test.each(checkBenches)('$name', (bench) => {
+    const row = bench.run(true);
+    expect(row.best).toBeGreaterThan(0);
+    expect(row.median).toBeLessThan(Number.POSITIVE_INFINITY);
+  });
+
   test.each(traceBenches(example))('$name', async (bench) => {
     const row = await bench.run(true);
     expect(row.name).toBe(bench.name);
@@ -22,12 +29,12 @@ describe('every row runs and gives a positive number', () => {
 });
 
 test('names are unique', () => {
-  const names = [...microBenches, ...traceBenches(example)].map(({ name }) => name);
+  const names = [...microBenches, ...checkBenches, ...traceBenches(example)].map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
 });
 
 test('every reference figure has its row, and every source a text', () => {
-  const names = new Set([...microBenches, ...traceBenches(example)].map(({ name }) => name));
+  const names = new Set([...microBenches, ...checkBenches, ...traceBenches(example)].map(({ name }) => name));
   for (const { bench, source } of references.values()) {
     expect(names).toContain(bench);
     expect(referenceSources[source]).toBeDefined();

@@ -11,6 +11,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type BenchRow, verdict } from './bench-row.ts';
+import { checkBenches } from './check-rows.ts';
 import { machineFacts } from './machine-facts.ts';
 import { microBenches, microRow } from './micro-rows.ts';
 import { referenceSources } from './reference.ts';
@@ -31,6 +32,7 @@ const facts = machineFacts();
 
 if (!options.json) printHead();
 for (const bench of microBenches) if (bench.name.includes(options.only)) print(microRow(bench, options.quick));
+for (const bench of checkBenches) if (bench.name.includes(options.only)) print(bench.run(options.quick));
 for (const bench of traceBenches(options.recording)) if (bench.name.includes(options.only)) print(await bench.run(options.quick));
 
 function printHead(): void {

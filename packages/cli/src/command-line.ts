@@ -233,15 +233,19 @@ function commandProgram(terminal: Terminal, interruption: Interruption, done: (e
       'Explores every interleaving of CPUs, devices, invalidations and timers on small machines, with the engine that replays traces, and shows the fewest steps that break a property. Exit 1 only when a promised property breaks.',
     )
     .usage('[options] [POLICY] [PROPERTY]')
-    .argument('[POLICY]', `policies separated by commas, of ${policies.map(({ name }) => name).join(', ')}, or all`)
+    .argument('[POLICY]', `policies separated by commas, of ${policies.map(({ name }) => name).join(', ')}, files of your own, or all`)
     .argument('[PROPERTY]', 'properties separated by commas, P1 to P6, or all')
     .option('--policy <list>', 'the same as POLICY')
     .option('--property <list>', 'the same as PROPERTY')
     .option('--kernel <rules>', 'kernel rules: 6.1 or 6.12 (default: 6.12)')
     .option('--bound <bound>', 'how far: quick, standard, or depth=N,states=N on the standard machines (default: quick)')
+    .option('--export <file>', 'write the counterexample of one policy and property as a trace that dmalab explain reads')
     .option('--replay <file>', 'go through a counterexample again, as --json printed it')
     .option('--json', 'one documented object instead of text')
-    .addHelpText('after', examples(['dmalab check', 'dmalab check bounce-lazy-unsafe P3', 'dmalab check all P3 --bound standard']))
+    .addHelpText(
+      'after',
+      examples(['dmalab check', 'dmalab check bounce-lazy-unsafe P3', 'dmalab check all P3 --bound standard', 'dmalab check ./mine.js']),
+    )
     .action(async (policy: string | undefined, property: string | undefined, options: CheckVerbOptions) =>
       done(await check(policy, property, options, terminal, interruption)),
     );

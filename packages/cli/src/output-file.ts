@@ -4,8 +4,18 @@ import { dirname } from 'node:path';
 import { LabError } from 'dmalab-core';
 import { asciiText } from './terminal/ascii.ts';
 
+/** What is said when it cannot be written. */
+export interface OutputRefusal {
+  readonly code: string;
+  readonly message: string;
+  readonly next: string;
+}
+
+const PAGE: OutputRefusal = { code: 'RPT003', message: 'The page cannot be written.', next: 'name another file: -o report.html' };
+
 export class OutputFile {
   readonly name: string;
+  private readonly refused: OutputRefusal;
   /** Where the bytes go: behind links, so that a link stays one. */
   private readonly path: string;
   /** A device or a pipe is written to, not replaced. */
@@ -14,11 +24,13 @@ export class OutputFile {
   /**
    * Looks whether the file can be written, so that work that takes long does not end with an error.
    *
-   * @param inputs  files that must not be overwritten
-   * @throws LabError RPT003
+   * @param inputs   files that must not be overwritten
+   * @param refused  default that of the page
+   * @throws LabError as `refused` says
    */
-  constructor(name: string, inputs: readonly string[]) {
+  constructor(name: string, inputs: readonly string[], refused: OutputRefusal = PAGE) {
     this.name = name;
+    this.refused = refused;
     const there = statSync(name, { throwIfNoEntry: false });
     if (there?.isDirectory() === true) throw this.refusal('a directory');
     const isInput = inputs
@@ -33,7 +45,7 @@ export class OutputFile {
   /**
    * Writes it beside the place and moves it there, so that nobody ever sees half of it.
    *
-   * @throws LabError RPT003; nothing is left then
+   * @throws LabError as the constructor; nothing is left then
    */
   write(text: string): void {
     if (this.isStream) {
@@ -60,13 +72,14 @@ export class OutputFile {
   }
 
   private refusal(got: string): LabError {
+    const { code, message, next } = this.refused;
     return new LabError({
-      code: 'RPT003',
-      message: 'The page cannot be written.',
+      code,
+      message,
       file: asciiText(this.name),
       expected: 'a file in a directory that can be written to',
       got,
-      next: 'name another file: -o report.html',
+      next,
     });
   }
 }

@@ -11,6 +11,8 @@ export * from './check/check-options.ts';
 export * from './check/check-result.ts';
 export * from './check/counterexample.ts';
 export * from './check/counterexample-file.ts';
+export type { CounterexampleTrace } from './check/counterexample-trace.ts';
+export type { SearchFigures, StopReason } from './check/explorer.ts';
 export * from './check/refuted-properties.ts';
 export * from './compare/compare.ts';
 export type { CompareOptions } from './compare/compare-options.ts';

@@ -2,4 +2,5 @@
 export * from './cost/read-profile.ts';
 export * from './replay/open-recording.ts';
 export { isPolicyFile } from './user-policy/load-policy-file.ts';
+export * from './workers/check-on-threads.ts';
 export * from './workers/compare-on-threads.ts';

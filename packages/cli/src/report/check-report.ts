@@ -1,5 +1,5 @@
 /** The answer of `dmalab check` as text. */
-import type { Cell, CheckResult, Counterexample, PolicyCheck } from 'dmalab-lab';
+import type { Cell, CheckResult, Counterexample, PolicyCheck, SearchReport, StopReason } from 'dmalab-lab';
 import { counted, countText, NOT_APPLICABLE, UNKNOWN } from '../terminal/format.ts';
 import { type TableColumn, tableLines } from '../terminal/table.ts';
 import { labelled, sectionLines, wrapped } from '../terminal/wrap.ts';
@@ -7,6 +7,12 @@ import { labelled, sectionLines, wrapped } from '../terminal/wrap.ts';
 const ANSWER_INDENT = 8;
 /** Broken promises named in the answer. */
 const NAMED_MAX = 6;
+const STOP_WORDS: Readonly<Record<StopReason, string>> = {
+  states: 'stopped',
+  memory: 'stopped for want of memory',
+  interrupt: 'interrupted',
+  policy: 'given up',
+};
 /** Columns of the legend beside the matrix. */
 const LEGEND_GAP = 4;
 
@@ -32,14 +38,16 @@ function boundLines(result: CheckResult, columns: number): string[] {
   const searches = result.policies.flatMap((policy) => policy.searches);
   const states = searches.reduce((sum, search) => sum + search.states, 0);
   const left = searches.reduce((sum, search) => sum + search.frontier, 0);
-  const stopped = searches.filter((search) => search.stopped).length;
+  const stopped = searches.filter((search) => search.stopped === 'states').length;
+  const isWhole = left === 0 && searches.length === result.policies.length * machines.length;
   const size = `${counted(machines.length, 'machine')} (${range(machines.map(({ cpus }) => cpus))} CPUs, ${range(machines.map(({ devices }) => devices))} devices, ${range(machines.map(({ slots }) => slots))} slots, ${range(machines.map(({ buffers }) => buffers))} buffers)`;
   const depth =
-    bound.depth === null ? `at most ${countText(Math.max(...searches.map((search) => search.depth)))} steps deep` : `depth ${bound.depth}`;
-  const extent =
-    left === 0
-      ? `all ${countText(states)} states, ${depth}`
-      : `${countText(states)} states, ${depth}, ${countText(left)} in the frontier left${stopped > 0 ? `, ${counted(stopped, 'search', 'searches')} of ${searches.length} stopped at ${countText(bound.states)} states` : ''}`;
+    bound.depth === null
+      ? `at most ${countText(Math.max(0, ...searches.map((search) => search.depth)))} steps deep`
+      : `depth ${bound.depth}`;
+  const extent = isWhole
+    ? `all ${countText(states)} states, ${depth}`
+    : `${countText(states)} states, ${depth}, ${countText(left)} in the frontier left${stopped > 0 ? `, ${counted(stopped, 'search', 'searches')} of ${searches.length} stopped at ${countText(bound.states)} states` : ''}`;
   return wrapped(`BOUND   ${bound.name}: ${size}; ${result.kernel} rules; ${extent}`, columns, ANSWER_INDENT);
 }
 
@@ -65,13 +73,26 @@ export function answerText(result: CheckResult): string {
   return [first, second, third].filter((text) => text !== '').join(' ');
 }
 
-/** All lines of a report. */
-export function checkLines(result: CheckResult, columns: number): string[] {
+/** How far a check came that was interrupted. */
+export function reachedStates(result: CheckResult): string {
+  const searches = result.policies.flatMap((policy) => policy.searches);
+  const whole = searches.filter(({ stopped }) => stopped === null).length;
+  const states = searches.reduce((sum, search) => sum + search.states, 0);
+  return `${countText(states)} states, ${whole} of ${result.policies.length * result.machines.length} searches done`;
+}
+
+/**
+ * All lines of a report.
+ *
+ * @param stoppedAt  how far the check came when it was interrupted
+ */
+export function checkLines(result: CheckResult, stoppedAt: string | undefined, columns: number): string[] {
+  const interrupted = stoppedAt === undefined ? [] : labelled('INTERRUPTED', `at ${stoppedAt}; verdicts hold for that part`, columns, 13);
   const answer = wrapped(`ANSWER  ${answerText(result)}`, columns, ANSWER_INDENT);
   const single = cellsOf(result);
   const example = single.length === 1 ? single[0]![1].counterexample : undefined;
   return sectionLines([
-    [...boundLines(result, columns), ...answer],
+    [...boundLines(result, columns), ...interrupted, ...answer],
     matrixLines(result, columns),
     example === undefined ? [] : counterexampleLines(example, columns),
     [...undecidedLines(result, columns), ...labelled('next', nextText(result), columns)],
@@ -152,12 +173,17 @@ function undecidedLines(result: CheckResult, columns: number): string[] {
   return result.policies.flatMap(({ policy, cells, searches }) => {
     const open = cells.filter(({ verdict }) => verdict === 'not-decided').map(({ property }) => property);
     if (open.length === 0) return [];
-    const stopped = searches.filter((search) => search.stopped);
-    const where = stopped.map(
-      ({ machine, states, frontier }) => `${machine} after ${countText(states)} states, ${countText(frontier)} in the frontier left`,
-    );
-    return labelled('NOT DECIDED', `${policy} ${open.join(' ')} (stopped: ${where.join('; ')})`, columns, 13);
+    const where = searches.filter((search) => search.stopped !== null).map(stoppedText);
+    const missing = result.machines.length - searches.length;
+    if (missing > 0) where.push(`${counted(missing, 'machine')} not begun`);
+    return labelled('NOT DECIDED', `${policy} ${open.join(' ')} (${where.join('; ')})`, columns, 13);
   });
+}
+
+function stoppedText({ machine, stopped, states, frontier, bytesPerState }: SearchReport): string {
+  const why = stopped === null ? '' : STOP_WORDS[stopped];
+  const bytes = stopped === 'memory' ? ` of ${bytesPerState} bytes` : '';
+  return `${machine} ${why} after ${countText(states)} states${bytes}, ${countText(frontier)} in the frontier left`;
 }
 
 function nextText(result: CheckResult): string {

@@ -1,18 +1,13 @@
 /** `dmalab check [POLICY] [PROPERTY]`: which properties hold under which policy, by visiting all states of small machines. */
 import { readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import { LabError, policies } from 'dmalab-core';
-import {
-  type CheckProgress,
-  type CheckResult,
-  check as checkAll,
-  checkOptionsOf,
-  readCounterexample,
-  replayCounterexample,
-} from 'dmalab-lab';
+import { type CheckResult, checkOptionsOf, readCounterexample, replayCounterexample } from 'dmalab-lab';
+import { type Checked, checkOnThreads } from 'dmalab-lab/node';
+import { machinePathFor } from 'dmalab-trace';
 import { ExitCode } from '../exit-code.ts';
-import type { Interruption } from '../interruption.ts';
-import { answerText, brokenPromises, checkLines, counterexampleLines } from '../report/check-report.ts';
+import { EXIT_INTERRUPTED, Interrupted, type Interruption } from '../interruption.ts';
+import { OutputFile, type OutputRefusal } from '../output-file.ts';
+import { answerText, brokenPromises, checkLines, counterexampleLines, reachedStates } from '../report/check-report.ts';
 import { StateCounter } from '../terminal/state-counter.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { nearest } from '../usage.ts';
@@ -27,12 +22,15 @@ export interface CheckVerbOptions {
   readonly bound?: string | undefined;
   readonly json?: boolean | undefined;
   readonly replay?: string | undefined;
+  /** File for the counterexample as a trace. */
+  readonly export?: string | undefined;
 }
 
 /** What `--json` prints. */
 interface CheckReport {
   readonly format: 'dmalab-check';
   readonly version: number;
+  readonly interrupted?: string;
   readonly answer: string;
   readonly result: CheckResult;
 }
@@ -46,37 +44,67 @@ export async function check(
   interruption: Interruption,
 ): Promise<number> {
   if (options.replay !== undefined) return replay(options.replay, terminal);
-  const chosen = checkOptionsOf({
-    policies: policy ?? options.policy,
-    properties: property ?? options.property,
-    kernel: options.kernel,
-    bound: options.bound,
-  });
+  const words = policy ?? options.policy;
+  const chosen = checkOptionsOf({ properties: property ?? options.property, kernel: options.kernel, bound: options.bound });
+  const exported = options.export === undefined ? undefined : new ExportFiles(options.export);
   const counter = new StateCounter(terminal.progressStream);
-  const result = await ended(checkAll(chosen), counter, interruption);
+  const checked = await checkOnThreads({
+    ...chosen,
+    policies: words === undefined || words === 'all' ? undefined : words.split(',').map((name) => name.trim()),
+    traces: exported !== undefined,
+    onProgress: (progress) => counter.show(progress),
+    signal: interruption.signal,
+  });
   counter.clear();
+  if (checked === undefined) throw new Interrupted('interrupted');
+  const { result } = checked;
+  const stoppedAt = interruption.requested ? reachedStates(result) : undefined;
   if (options.json === true) {
-    terminal.printJson({ format: 'dmalab-check', version: FORMAT_VERSION, answer: answerText(result), result } satisfies CheckReport);
+    const interrupted = stoppedAt === undefined ? {} : { interrupted: stoppedAt };
+    const report: CheckReport = { format: 'dmalab-check', version: FORMAT_VERSION, ...interrupted, answer: answerText(result), result };
+    terminal.printJson(report);
   } else {
-    terminal.print(checkLines(result, terminal.columns));
+    terminal.print(checkLines(result, stoppedAt, terminal.columns));
   }
+  // What is wrong with a policy of the user's own comes after what was found about the others.
+  for (const refusal of checked.refusals) throw refusal;
+  if (stoppedAt !== undefined) return EXIT_INTERRUPTED;
+  exported?.write(checked);
   return brokenPromises(result).length > 0 ? ExitCode.CHECK_FAILED : ExitCode.FINE;
 }
 
-/** Runs a check to its end, with a turn of the event loop now and then. @throws Interrupted */
-async function ended(
-  search: Generator<CheckProgress, CheckResult>,
-  counter: StateCounter,
-  interruption: Interruption,
-): Promise<CheckResult> {
-  let step = search.next();
-  while (step.done !== true) {
-    counter.show(step.value);
-    await setImmediate();
-    interruption.check();
-    step = search.next();
+const EXPORT_REFUSED: OutputRefusal = {
+  code: 'CHK009',
+  message: 'The counterexample cannot be written as a trace.',
+  next: 'name another file: --export trace.txt',
+};
+
+/** The trace of a counterexample with the machine description beside it. */
+class ExportFiles {
+  private readonly trace: OutputFile;
+  private readonly machine: OutputFile;
+
+  /** @throws LabError CHK009 when they cannot be written */
+  constructor(file: string) {
+    this.trace = new OutputFile(file, [], EXPORT_REFUSED);
+    this.machine = new OutputFile(machinePathFor(file), [], EXPORT_REFUSED);
   }
-  return step.value;
+
+  /** @throws LabError CHK009; CHK010 when there is not exactly one counterexample */
+  write({ traces }: Checked): void {
+    const [trace] = traces;
+    if (trace === undefined || traces.length > 1 || trace.events === 0) {
+      throw new LabError({
+        code: 'CHK010',
+        message: 'There is not one counterexample to export.',
+        expected: 'one policy and one property that it breaks by calls',
+        got: traces.length === 1 ? 'one that needs no call' : traces.length === 0 ? 'none refuted' : `${traces.length} refuted`,
+        next: 'for example dmalab check bounce-lazy-unsafe P3 --export trace.txt',
+      });
+    }
+    this.machine.write(trace.machine);
+    this.trace.write(Buffer.from(trace.trace).toString('latin1'));
+  }
 }
 
 function replay(file: string, terminal: Terminal): number {

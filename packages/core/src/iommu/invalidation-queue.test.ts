@@ -145,6 +145,26 @@ describe('ring', () => {
     expect([queue.executed[2], queue.executed[5], queue.domainSelective, queue.pageSelective]).toEqual([1, 1, 1, 0]);
   });
 
+  it('rewinds when it is empty, and then is as new', () => {
+    const { queue } = bedOf({ queueEntries: 8 }).unit;
+    encodeIotlbDomain(words, 2, Drain.BOTH);
+    queue.append(words);
+    queue.rewind();
+    expect([queue.head, queue.free]).toEqual([0, 6]);
+    queue.publish();
+    queue.rewind();
+    expect(queue.tail).toBe(1);
+    const slot = queue.append(words);
+    encodeWait(words, WAIT_DONE, queue.statusAddress(slot));
+    queue.append(words);
+    queue.publish();
+    queue.run();
+    expect([queue.head, queue.statusOf(slot)]).toEqual([3, WAIT_DONE]);
+    queue.rewind();
+    expect([queue.head, queue.tail, queue.free, queue.statusOf(slot)]).toEqual([0, 0, 7, 0]);
+    expect(queue.append(words)).toBe(0);
+  });
+
   it('wraps, and refuses to overrun', () => {
     const { unit } = bedOf({ queueEntries: 4 });
     encodeIotlbDomain(words, 2, Drain.BOTH);

@@ -27,6 +27,22 @@ describe('FrameStore', () => {
     expect([store.high(pfn, 511), store.low(pfn, 511)]).toEqual([0, 0]);
   });
 
+  it('lists the blocks of 64 words that have been written, each once', () => {
+    const store = new FrameStore(new StateArena(), BASE, 2);
+    store.alloc();
+    store.forgetWrites();
+    store.noteWrite(63, 1);
+    store.noteWrite(0, 2);
+    expect(store.writtenBlocks).toEqual([0]);
+    store.noteWrite(63, 66);
+    expect(store.writtenBlocks).toEqual([0, 1, 2]);
+    store.forgetWrites();
+    store.set(BASE, 511, 1, 1);
+    store.noteWrite(0, WORDS_PER_FRAME);
+    expect(store.writtenBlocks[0]).toBe(15);
+    expect([...store.writtenBlocks].sort((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, block) => block));
+  });
+
   it('counts frames in use and their peak, and knows which those are', () => {
     const store = new FrameStore(new StateArena(), BASE, 4);
     const frames = [store.alloc(), store.alloc(), store.alloc()];

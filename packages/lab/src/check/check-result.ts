@@ -1,5 +1,6 @@
 import type { KernelRules, PropertyName } from 'dmalab-core';
 import type { Counterexample } from './counterexample.ts';
+import type { SearchFigures } from './explorer.ts';
 
 /** Holds within the bound; refuted; not decided because a search was stopped; does not apply. */
 export type Verdict = 'holds' | 'refuted' | 'not-decided' | 'does-not-apply';
@@ -14,16 +15,8 @@ export interface Cell {
 }
 
 /** One search: one policy on one machine. */
-export interface SearchReport {
+export interface SearchReport extends SearchFigures {
   readonly machine: string;
-  readonly states: number;
-  readonly transitions: number;
-  /** Steps on the longest path visited. */
-  readonly depth: number;
-  /** States whose successors were not looked at; 0 when all states were visited. */
-  readonly frontier: number;
-  readonly stopped: boolean;
-  readonly bytesPerState: number;
   /** What happened in some state, besides maps and unmaps: kinds of flushes, mappings that failed. */
   readonly seen: readonly string[];
 }
@@ -31,13 +24,14 @@ export interface SearchReport {
 export interface PolicyCheck {
   readonly policy: string;
   readonly cells: readonly Cell[];
+  /** One per machine, fewer when they were interrupted. */
   readonly searches: readonly SearchReport[];
 }
 
 /** What `check` returns. */
 export interface CheckResult {
   readonly kernel: KernelRules;
-  readonly bound: { readonly name: string; readonly depth: number | null; readonly states: number };
+  readonly bound: { readonly name: string; readonly depth: number | null; readonly states: number; readonly bytes: number };
   readonly machines: readonly {
     readonly name: string;
     readonly summary: string;

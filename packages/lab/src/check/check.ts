@@ -2,25 +2,25 @@ import type { KernelRules, PropertyName, ProtectionPolicy } from 'dmalab-core';
 import type { Cell, CheckResult, PolicyCheck, SearchReport, Verdict } from './check-result.ts';
 import { ALL_REDUCTIONS, CheckedMachine, type CheckedMachineOptions } from './checked-machine.ts';
 import { counterexampleOf } from './counterexample.ts';
-import { type Exploration, Explorer, type Refutation, type SearchProgress } from './explorer.ts';
+import { type Exploration, Explorer, type Refutation, type SearchBound } from './explorer.ts';
 import { properties } from './properties/properties.ts';
+import type { Property } from './properties/property.ts';
 import type { SmallMachine } from './small-machine.ts';
 import { quickMachines, standardMachines } from './standard-machines.ts';
 
 /** On which machines the searches run and how far. */
-export interface CheckBound {
+export interface CheckBound extends SearchBound {
   readonly name: string;
   readonly machines: readonly SmallMachine[];
-  /** Steps on the longest path; Infinity for all. */
-  readonly depth: number;
-  /** States of one search; one that comes to them is stopped. */
-  readonly states: number;
 }
+
+/** Some 45 million states. Two searches at once leave room on a machine of 4 GiB. */
+const BYTES_MAX = 2 ** 30;
 
 /** All states of small machines in seconds; and the standard ones, as deep as a whole matrix takes minutes. */
 export const checkBounds: Readonly<Record<'quick' | 'standard', CheckBound>> = {
-  quick: { name: 'quick', machines: quickMachines, depth: Number.POSITIVE_INFINITY, states: 100_000 },
-  standard: { name: 'standard', machines: standardMachines, depth: 20, states: 2_000_000 },
+  quick: { name: 'quick', machines: quickMachines, depth: Number.POSITIVE_INFINITY, states: 100_000, bytes: BYTES_MAX },
+  standard: { name: 'standard', machines: standardMachines, depth: 20, states: 2_000_000, bytes: BYTES_MAX },
 };
 
 export interface CheckOptions {
@@ -32,25 +32,28 @@ export interface CheckOptions {
   readonly reductions?: CheckedMachineOptions;
 }
 
-/** How far a check has come. */
-export interface CheckProgress extends SearchProgress {
+/** How far the check of a policy has come. */
+export interface CheckProgress {
   readonly policy: string;
-  readonly machine: string;
-  /** Searches done and in all. */
-  readonly done: number;
-  readonly searches: number;
+  /** Searches so far, the one under way last. */
+  readonly searches: readonly SearchReport[];
 }
 
-/** Checks policies against properties, one search per policy and machine; yields now and then, so that it can be shown and stopped. */
+/** Checks policies against properties, one search per policy and machine; yields now and then, so that it can be shown. */
 export function* check(options: CheckOptions): Generator<CheckProgress, CheckResult> {
-  const { bound, kernel } = options;
   const policies: PolicyCheck[] = [];
-  for (const [index, policy] of options.policies.entries()) {
-    policies.push(yield* checkPolicy(policy, options, index * bound.machines.length));
-  }
+  for (const policy of options.policies) policies.push(yield* new PolicyChecker(policy, options).run());
+  return checkResultOf(options, policies);
+}
+
+/** The checks of policies with what they were made with. */
+export function checkResultOf(
+  { bound, kernel, properties: names }: Omit<CheckOptions, 'policies'>,
+  policies: readonly PolicyCheck[],
+): CheckResult {
   return {
     kernel,
-    bound: { name: bound.name, depth: Number.isFinite(bound.depth) ? bound.depth : null, states: bound.states },
+    bound: { name: bound.name, depth: Number.isFinite(bound.depth) ? bound.depth : null, states: bound.states, bytes: bound.bytes },
     machines: bound.machines.map(({ name, summary, cpus, devices, slots, buffers }) => ({
       name,
       summary,
@@ -59,52 +62,107 @@ export function* check(options: CheckOptions): Generator<CheckProgress, CheckRes
       slots,
       buffers: buffers.length,
     })),
-    properties: properties
-      .filter(({ name }) => options.properties.includes(name))
-      .map(({ name, title, statement }) => ({ name, title, statement })),
+    properties: propertiesNamed(names).map(({ name, title, statement }) => ({ name, title, statement })),
     policies,
   };
 }
 
-function* checkPolicy(policy: ProtectionPolicy, options: CheckOptions, done: number): Generator<CheckProgress, PolicyCheck> {
-  const { bound, kernel } = options;
-  const wanted = properties.filter(({ name }) => options.properties.includes(name));
-  const applying = wanted.filter((property) => property.appliesTo(policy));
-  const explorations: Exploration[] = [];
-  const searches: SearchReport[] = [];
-  for (const [index, spec] of bound.machines.entries()) {
-    const checked = new CheckedMachine(spec, policy, kernel, options.reductions ?? ALL_REDUCTIONS);
-    const search = new Explorer(checked, applying, bound).run();
-    let step = search.next();
-    while (step.done !== true) {
-      yield {
-        ...step.value,
-        policy: policy.name,
-        machine: spec.name,
-        done: done + index,
-        searches: options.policies.length * bound.machines.length,
-      };
-      step = search.next();
-    }
-    const { refutations: _, ...figures } = step.value;
-    explorations.push(step.value);
-    searches.push({ machine: spec.name, ...figures, seen: [...checked.seen].sort() });
+/** What a policy promises and what there is to check of it. */
+export interface PolicyFacts {
+  readonly name: string;
+  readonly promises: readonly PropertyName[];
+  readonly applying: readonly PropertyName[];
+}
+
+export function policyFactsOf(policy: ProtectionPolicy): PolicyFacts {
+  const applying = properties.filter((property) => property.appliesTo(policy)).map(({ name }) => name);
+  return { name: policy.name, promises: policy.promises, applying };
+}
+
+/** A policy whose check did not come to its end, and gave no verdict. */
+export function undecidedPolicy(
+  { name, promises, applying }: PolicyFacts,
+  names: readonly PropertyName[],
+  searches: readonly SearchReport[],
+): PolicyCheck {
+  const cells = propertiesNamed(names).map(
+    (property): Cell => ({
+      property: property.name,
+      promised: promises.includes(property.name),
+      verdict: applying.includes(property.name) ? 'not-decided' : 'does-not-apply',
+    }),
+  );
+  return { policy: name, cells, searches };
+}
+
+function propertiesNamed(names: readonly PropertyName[]): readonly Property[] {
+  return properties.filter(({ name }) => names.includes(name));
+}
+
+/** Searches the machines of a bound one after the other. */
+export class PolicyChecker {
+  private readonly policy: ProtectionPolicy;
+  private readonly options: Omit<CheckOptions, 'policies'>;
+  private readonly explorations: Exploration[] = [];
+  private readonly searches: SearchReport[] = [];
+  private explorer: Explorer | undefined;
+  private interrupted = false;
+
+  constructor(policy: ProtectionPolicy, options: Omit<CheckOptions, 'policies'>) {
+    this.policy = policy;
+    this.options = options;
   }
-  const cells = wanted.map((property): Cell => {
+
+  /** Yields at the start of each search and now and then. */
+  *run(): Generator<CheckProgress, PolicyCheck> {
+    const { policy } = this;
+    const { bound, kernel, reductions } = this.options;
+    const applying = this.wanted.filter((property) => property.appliesTo(policy));
+    for (const spec of bound.machines) {
+      const { name: machine } = spec;
+      if (this.interrupted) break;
+      const checked = new CheckedMachine(spec, policy, kernel, reductions ?? ALL_REDUCTIONS);
+      this.explorer = new Explorer(checked, applying, bound);
+      const search = this.explorer.run();
+      let step = search.next();
+      while (step.done !== true) {
+        yield { policy: policy.name, searches: [...this.searches, { machine, ...step.value, seen: [...checked.seen].sort() }] };
+        step = search.next();
+      }
+      const { refutations: _, ...figures } = step.value;
+      this.explorations.push(step.value);
+      this.searches.push({ machine, ...figures, seen: [...checked.seen].sort() });
+    }
+    return { policy: policy.name, cells: this.wanted.map((property) => this.cellOf(property)), searches: this.searches };
+  }
+
+  /** Ends the search under way and makes no further ones; `run` then gives what was found. */
+  interrupt(): void {
+    this.interrupted = true;
+    this.explorer?.stop('interrupt');
+  }
+
+  private get wanted(): readonly Property[] {
+    return propertiesNamed(this.options.properties);
+  }
+
+  private cellOf(property: Property): Cell {
+    const { policy, explorations } = this;
+    const { bound, kernel } = this.options;
     const promised = policy.promises.includes(property.name);
-    const applies = applying.includes(property);
     const best = shortest(explorations, property.name);
-    if (best < 0) return { property: property.name, promised, verdict: verdictWithout(applies, explorations) };
+    if (best < 0) return { property: property.name, promised, verdict: this.verdictWithout(property) };
     const refutation = explorations[best].refutations.get(property.name)!;
     const counterexample = counterexampleOf(bound.machines[best], policy, kernel, refutation);
     return { property: property.name, promised, verdict: 'refuted', counterexample };
-  });
-  return { policy: policy.name, cells, searches };
-}
+  }
 
-function verdictWithout(applies: boolean, explorations: readonly Exploration[]): Verdict {
-  if (!applies) return 'does-not-apply';
-  return explorations.some(({ stopped }) => stopped) ? 'not-decided' : 'holds';
+  private verdictWithout(property: Property): Verdict {
+    const { explorations } = this;
+    if (!property.appliesTo(this.policy)) return 'does-not-apply';
+    const isWhole = explorations.length === this.options.bound.machines.length && explorations.every(({ stopped }) => stopped === null);
+    return isWhole ? 'holds' : 'not-decided';
+  }
 }
 
 /** The search with the shortest refutation, the first of several; -1 when there is none. */

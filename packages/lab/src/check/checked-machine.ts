@@ -15,6 +15,7 @@ import {
   StateArena,
   StateImage,
 } from 'dmalab-core';
+import type { ObservationConsumer } from '../replay/observation-consumer.ts';
 import { ActionKind, kindOfAction, Part } from './action.ts';
 import { BUFFERS_MAX, FOREIGN, labelOf, Writer } from './labels.ts';
 import { Reach, ReachTable } from './reach-table.ts';
@@ -85,7 +86,9 @@ export class CheckedMachine {
   wrongGranule = -1;
   /** Of the last action: whether it changed anything that properties of states look at. */
   touched = false;
-  /** Kinds of things that have happened in any state so far, bit by FlushCause and then others; not state. */
+  /** Follows what the engine does, for whoever tells a path; null in a search. */
+  observer: ObservationConsumer | null = null;
+  /** What has happened in any state so far, besides maps and unmaps; not state. */
   readonly seen: Set<string> = new Set();
 
   private usedCpus!: Uint8Array<ArrayBuffer>;
@@ -160,6 +163,12 @@ export class CheckedMachine {
   /** Device that holds the slot of a granule of the pool, -1 when the slot is free. */
   holderOfGranule(granule: number): number {
     return this.holder[(granule * GRANULE_BYTES) >> 11] - 1;
+  }
+
+  /** First byte of a part of a buffer and its length. */
+  partOf(buffer: number, part: Part): { readonly first: number; readonly bytes: number } {
+    const first = this.firstOf(buffer, part);
+    return { first: first * GRANULE_BYTES, bytes: (this.lastOf(buffer, part) - first + 1) * GRANULE_BYTES };
   }
 
   /** No call is under way and every buffer is unmapped: the moment at which devices may be removed. */
@@ -314,7 +323,7 @@ export class CheckedMachine {
   /** An untranslated device uses the buffer itself from now on, unless it is bounced. */
   private noteDirectUse(buffer: number): void {
     const spec = this.spec.buffers[buffer];
-    if (this.policy.translated || (!spec.coherent && this.policy.bounces(0, 1))) return;
+    if (this.policy.translated || (!spec.coherent && this.policy.bounces(bufferAddress(this.spec, spec), spec.bytes))) return;
     const first = this.firstGranule(spec);
     for (let granule = first; granule < first + spec.bytes / GRANULE_BYTES; granule++) {
       this.reach.noteUse(spec.device, Math.floor(granule / GRANULES_PER_PAGE), 1 << (granule % GRANULES_PER_PAGE));
@@ -327,9 +336,14 @@ export class CheckedMachine {
     this.startOn(cpu, buffer);
     this.bufferState[buffer] = BufferState.UNMAPPING;
     const address = this.dmaAddress[buffer];
+    if (coherent && this.slotsWait()) this.seen.add('coherent memory freed while slots wait');
     if (coherent) dma.beginFree(cpu, device, address, bytes);
     else dma.beginUnmapPage(cpu, device, address, bytes, direction, 0);
     this.step(cpu);
+  }
+
+  private slotsWait(): boolean {
+    return this.machine.domains.some(({ flushQueue }) => flushQueue !== null && flushQueue.entriesWithSlots > 0);
   }
 
   private startOn(cpu: number, buffer: number): void {
@@ -422,6 +436,7 @@ export class CheckedMachine {
   /** Takes over what the engine has reported. */
   private absorb(actor: number): void {
     const log = this.machine.observations;
+    this.observer?.observe(log);
     for (let row = 0; row < log.length; row++) {
       switch (log.kind[row]) {
         case Observed.SLOT_ALLOCATED:
@@ -443,6 +458,9 @@ export class CheckedMachine {
         case Observed.ZEROED:
           this.touched = true;
           break;
+        case Observed.FLUSH_STARTED:
+          if (this.isFlushing(log.domain[row], actor)) this.seen.add('two flushes of one domain at once');
+          break;
         case Observed.FLUSH_FINISHED:
           this.seen.add(FLUSH_CAUSES[log.a[row]]);
           break;
@@ -451,6 +469,17 @@ export class CheckedMachine {
       }
     }
     log.clear();
+  }
+
+  /** Whether an actor besides the given one has begun a flush of a domain and still waits for it. */
+  private isFlushing(domain: number, besides: number): boolean {
+    const { calls } = this.machine.dma;
+    for (let actor = 0; actor < this.actorBusy.length; actor++) {
+      if (actor === besides || this.actorBusy[actor] === 0) continue;
+      if (calls.flushing[actor] === 1 && calls.domain[actor] === domain) return true;
+      if (this.nextStep(actor) === DmaStep.WAIT_FLUSH && this.machine.domains[calls.flushDomain[actor]].id === domain) return true;
+    }
+    return false;
   }
 
   private slotsTaken(first: number, count: number, device: number): void {
@@ -512,9 +541,8 @@ export class CheckedMachine {
 
   private syncForCpu(buffer: number, part: number): void {
     const { device, direction } = this.spec.buffers[buffer];
-    const first = this.firstOf(buffer, part);
-    const bytes = (this.lastOf(buffer, part) - first + 1) * GRANULE_BYTES;
-    this.machine.dmaSyncSingleForCpu(0, device, this.dmaAddress[buffer] + first * GRANULE_BYTES, bytes, direction);
+    const { first, bytes } = this.partOf(buffer, part as Part);
+    this.machine.dmaSyncSingleForCpu(0, device, this.dmaAddress[buffer] + first, bytes, direction);
     this.expectForCpu(buffer, part);
   }
 

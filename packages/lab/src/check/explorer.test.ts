@@ -1,7 +1,7 @@
 import { bounceLazyUnsafe, bounceLink, bounceStrict, Direction, lazy, type ProtectionPolicy, policies, strict } from 'dmalab-core';
 import { describe, expect, test } from 'vitest';
 import { ALL_REDUCTIONS, type CheckedMachineOptions } from './checked-machine.ts';
-import type { Exploration } from './explorer.ts';
+import { type Exploration, statesWithin } from './explorer.ts';
 import { fewestSteps, searched } from './search.oracle.ts';
 import type { SmallMachine } from './small-machine.ts';
 import { quickMachines } from './standard-machines.ts';
@@ -49,7 +49,7 @@ describe('reductions', () => {
       for (const spec of machines) {
         const reduced = searched(spec, policy);
         const full = searched(spec, policy, { reductions, states: 60_000 });
-        expect(full.stopped).toBe(false);
+        expect(full.stopped).toBeNull();
         expect(stepsOf(full, reductions)).toEqual(stepsOf(reduced, ALL_REDUCTIONS));
       }
     }
@@ -71,12 +71,12 @@ test('the same search comes to the same', () => {
 
 test('a search that is too large is stopped and says what it has come to', () => {
   const stopped = searched(quickMachines[2]!, bounceStrict, { states: 100 });
-  expect(stopped.stopped).toBe(true);
+  expect(stopped.stopped).toBe('states');
   expect(stopped.states).toBeGreaterThanOrEqual(100);
   expect(stopped.frontier).toBeGreaterThan(0);
   expect(stopped.refutations.size).toBe(0);
   const shallow = searched(quickMachines[2]!, bounceStrict, { depth: 4 });
-  expect([shallow.stopped, shallow.depth]).toEqual([false, 4]);
+  expect([shallow.stopped, shallow.depth]).toEqual([null, 4]);
   expect(shallow.frontier).toBeGreaterThan(0);
 });
 
@@ -86,13 +86,22 @@ test('a search that has refuted everything it looks for ends', () => {
   expect(states).toBeLessThan(searched(quickMachines[0]!, bounceLazyUnsafe).states);
 });
 
-test('what must happen in some state does', () => {
-  const seen = (policy: ProtectionPolicy): string[] => [...seenIn(quickMachines[2]!, policy)].sort();
-  expect(seen(policies.find(({ name }) => name === 'bounce-deferred')!)).toEqual([
-    'early flush of another domain',
-    'flush by timer',
-    'mapping failed',
-  ]);
+test('a search is stopped before it takes more memory than it may', () => {
+  const { stopped, states, bytesPerState } = searched(quickMachines[0]!, bounceLazyUnsafe, { bytes: 13 * 2 ** 12 });
+  expect(stopped).toBe('memory');
+  expect(states).toBeLessThanOrEqual(statesWithin(13 * 2 ** 12));
+  expect(states * bytesPerState).toBeLessThanOrEqual(13 * 2 ** 12 * 1.05);
+  expect([statesWithin(0), statesWithin(13 * 2 ** 13), statesWithin(2 ** 30)]).toEqual([2730, 5461, 44_739_242]);
+});
+
+test.each([
+  ['quick-dry-pool', 'early flush of the own domain'],
+  ['quick-dry-pool', 'early flush of another domain'],
+  ['quick-two-cpus', 'two flushes of one domain at once'],
+  ['quick-whole-pages', 'coherent memory freed while slots wait'],
+])('on %s some state has seen: %s', (name, what) => {
+  const deferred = policies.find((policy) => policy.name === 'bounce-deferred')!;
+  expect([...seenIn(quickMachines.find((machine) => machine.name === name)!, deferred)]).toContain(what);
 });
 
 function seenIn(spec: SmallMachine, policy: ProtectionPolicy): ReadonlySet<string> {

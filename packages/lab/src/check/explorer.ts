@@ -9,7 +9,12 @@ export interface SearchBound {
   readonly depth: number;
   /** States at most; a search that comes to them is stopped. */
   readonly states: number;
+  /** Bytes for the states visited at most; a search that would need more is stopped. */
+  readonly bytes: number;
 }
+
+/** Why a search was stopped before its bound on depth or the end of states: its bounds on states and memory, somebody, or a policy of the user's that failed. */
+export type StopReason = 'states' | 'memory' | 'interrupt' | 'policy';
 
 /** A broken property and the actions that lead there, fewest first. */
 export interface Refutation {
@@ -17,30 +22,30 @@ export interface Refutation {
   readonly actions: readonly number[];
 }
 
-/** What a search has come to. */
-export interface Exploration {
+/** How far a search has come. */
+export interface SearchFigures {
   readonly states: number;
   readonly transitions: number;
   /** Actions on the longest path to a state visited. */
   readonly depth: number;
   /** States whose successors were not looked at: 0 when all states of the machine have been visited. */
   readonly frontier: number;
-  /** Whether the bound on states ended it, rather than the bound on depth or the end of states. */
-  readonly stopped: boolean;
-  readonly refutations: ReadonlyMap<string, Refutation>;
+  /** null as long as nothing has stopped it. */
+  readonly stopped: StopReason | null;
   /** Bytes that the search kept per state. */
   readonly bytesPerState: number;
 }
 
-/** How far a search has come. */
-export interface SearchProgress {
-  readonly states: number;
-  readonly depth: number;
+/** What a search has come to. */
+export interface Exploration extends SearchFigures {
+  readonly refutations: ReadonlyMap<string, Refutation>;
 }
 
 /** States between two reports of progress. */
 const PROGRESS_EVERY = 4096;
 const ACTIONS_MAX = 64;
+/** Of a state: its predecessor and the action between them. */
+const BYTES_BESIDE_HASH = 5;
 
 /**
  * Visits the states of a small machine breadth first and looks at each for broken properties, so that what it finds first is
@@ -55,8 +60,8 @@ export class Explorer {
   private readonly bound: SearchBound;
   private readonly visited = new VisitedStates();
   /** By number of state, in the order of visits. */
-  private parent = new Int32Array(2 ** 12);
-  private action = new Uint8Array(2 ** 12);
+  private parent = new Int32Array(VisitedStates.FIRST_ENTRIES);
+  private action = new Uint8Array(VisitedStates.FIRST_ENTRIES);
   private count = 0;
   /** States of the path to the one at work: number and contents, by depth. */
   private readonly pathState: number[] = [];
@@ -64,6 +69,13 @@ export class Explorer {
   /** Depth of a property's best refutation, with one more where the device has to use a translation first. */
   private readonly found = new Map<string, { cost: number; depth: number; violation: Violation; state: number; action: number }>();
   private open: readonly Property[];
+  private transitions = 0;
+  /** Steps from the start to the states at work, and the first state behind them. */
+  private depth = 0;
+  private levelEnd = 1;
+  /** The state at work: those before it have been looked at with their successors. */
+  private state = 0;
+  private stopped: StopReason | null = null;
 
   constructor(checked: CheckedMachine, properties: readonly Property[], bound: SearchBound) {
     this.checked = checked;
@@ -72,8 +84,8 @@ export class Explorer {
     this.bound = bound;
   }
 
-  /** Runs until all states are visited, a bound is met, or every property is refuted; yields now and then. Whoever does not go on has stopped it. */
-  *run(): Generator<SearchProgress, Exploration> {
+  /** Runs until all states are visited, a bound is met, or every property is refuted; yields now and then. */
+  *run(): Generator<SearchFigures, Exploration> {
     const { checked, bound, visited } = this;
     const { image } = checked;
     this.snapshotAt(0);
@@ -84,43 +96,52 @@ export class Explorer {
     checked.touched = true;
     this.look(true, 0, -1, 0);
     const actions = new Uint8Array(ACTIONS_MAX);
-    let transitions = 0;
-    let depth = 0;
-    let levelEnd = 1;
-    let state = 0;
-    let stopped = false;
-    for (; state < this.count && !stopped; state++) {
-      if (state === levelEnd) {
-        depth += 1;
-        levelEnd = this.count;
+    const roomFor = statesWithin(bound.bytes);
+    for (; this.state < this.count && this.stopped === null; this.state++) {
+      const { state } = this;
+      if (state === this.levelEnd) {
+        this.depth += 1;
+        this.levelEnd = this.count;
         this.open = this.properties.filter(({ name }) => !this.found.has(name));
         if (this.open.length === 0) break;
       }
-      if (depth === bound.depth) break;
-      if (state % PROGRESS_EVERY === PROGRESS_EVERY - 1) yield { states: this.count, depth };
+      if (this.depth === bound.depth) break;
+      if (state % PROGRESS_EVERY === 0) yield this.figures();
+      // Stopped by whoever looked at the progress.
+      if (this.stopped !== null) break;
+      const { depth } = this;
       this.goTo(state, depth);
       const base = this.pathSnapshots[depth];
       const count = checked.actions(actions);
       for (let index = 0; index < count; index++) {
         if (index > 0) image.restore(base);
         checked.perform(actions[index]);
-        transitions += 1;
+        this.transitions += 1;
         image.hashFrom(base);
         const isNew = visited.add(image.hashLow, image.hashHigh);
         if (isNew) this.push(state, actions[index]);
         this.look(isNew, depth + 1, state, actions[index]);
       }
       image.restore(base);
-      if (this.count >= bound.states) stopped = true;
+      if (this.count >= bound.states) this.stopped = 'states';
+      else if (this.count + ACTIONS_MAX > roomFor) this.stopped = 'memory';
     }
+    return { ...this.figures(), refutations: this.refutations() };
+  }
+
+  /** Ends the search where it is; `run` then gives what it has come to. */
+  stop(reason: StopReason): void {
+    this.stopped = reason;
+  }
+
+  private figures(): SearchFigures {
     return {
       states: this.count,
-      transitions,
-      depth: this.count > levelEnd ? depth + 1 : depth,
-      frontier: this.count - state,
-      stopped,
-      refutations: this.refutations(),
-      bytesPerState: 5 + Math.round(visited.byteLength / this.count),
+      transitions: this.transitions,
+      depth: this.count > this.levelEnd ? this.depth + 1 : this.depth,
+      frontier: this.count - this.state,
+      stopped: this.stopped,
+      bytesPerState: BYTES_BESIDE_HASH + Math.round(this.visited.byteLength / this.count),
     };
   }
 
@@ -187,6 +208,16 @@ export class Explorer {
     }
     return refutations;
   }
+}
+
+/**
+ * States that can be visited before hashes, predecessors and actions take more than so many bytes. All of them double at
+ * need; less than what a search begins with is no limit.
+ */
+export function statesWithin(bytes: number): number {
+  let entries = VisitedStates.FIRST_ENTRIES;
+  while (2 * entries * (VisitedStates.BYTES_PER_ENTRY + BYTES_BESIDE_HASH) <= bytes) entries *= 2;
+  return VisitedStates.statesIn(entries);
 }
 
 function grownInt32(column: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {

@@ -11,6 +11,7 @@ export interface SearchChoices {
   readonly properties?: readonly PropertyName[];
   readonly depth?: number;
   readonly states?: number;
+  readonly bytes?: number;
   /** Spoils the machine before the search. */
   readonly spoil?: (checked: CheckedMachine) => void;
 }
@@ -23,6 +24,7 @@ export function searched(spec: SmallMachine, policy: ProtectionPolicy, choices: 
   const search = new Explorer(checked, looked, {
     depth: choices.depth ?? Number.POSITIVE_INFINITY,
     states: choices.states ?? 200_000,
+    bytes: choices.bytes ?? 2 ** 30,
   }).run();
   let step = search.next();
   while (step.done !== true) step = search.next();

@@ -5,10 +5,18 @@
  * ten million below 3 in a million.
  */
 export class VisitedStates {
+  static readonly FIRST_ENTRIES: number = 2 ** 12;
+  static readonly BYTES_PER_ENTRY: number = 8;
+
   /** Pairs of halves; a pair of zeros is free. */
-  private table = new Int32Array(2 * 2 ** 12);
-  private mask = 2 ** 12 - 1;
+  private table = new Int32Array(2 * VisitedStates.FIRST_ENTRIES);
+  private mask = VisitedStates.FIRST_ENTRIES - 1;
   private count = 0;
+
+  /** States that a table of so many entries takes before it doubles. */
+  static statesIn(entries: number): number {
+    return Math.floor((entries * 2) / 3);
+  }
 
   get size(): number {
     return this.count;
@@ -33,7 +41,7 @@ export class VisitedStates {
     table[2 * at] = first;
     table[2 * at + 1] = high;
     this.count += 1;
-    if (this.count * 3 > (mask + 1) * 2) this.grow();
+    if (this.count > VisitedStates.statesIn(mask + 1)) this.grow();
     return true;
   }
 

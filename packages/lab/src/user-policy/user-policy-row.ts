@@ -1,9 +1,8 @@
-import { LabError } from 'dmalab-core';
 import { PolicyRow } from '../compare/policy-row.ts';
 import type { ReplayCall } from '../compare/replay-call.ts';
 import type { MeasureOptions } from '../compare/row-measures.ts';
 import type { RecordedMachine } from '../replay/recorded-machine.ts';
-import { thrownLine, thrownText } from './thrown.ts';
+import { policyRefusal } from './policy-refusal.ts';
 import type { UserPolicy } from './user-policy.ts';
 
 /**
@@ -15,7 +14,7 @@ export function userPolicyRow(policy: UserPolicy, machine: RecordedMachine, meas
   try {
     return new UserPolicyRow(policy, machine, measured);
   } catch (error) {
-    throw refused(error, policy, 0);
+    throw policyRefusal(error, policy, 'before the first call');
   }
 }
 
@@ -35,7 +34,7 @@ class UserPolicyRow extends PolicyRow {
     try {
       return super.replay(call);
     } catch (error) {
-      throw refused(error, this.policy, call.timeNs);
+      throw policyRefusal(error, this.policy, `in a call at ${(call.timeNs / 1e9).toFixed(6)} s`);
     } finally {
       watch.leave();
     }
@@ -51,19 +50,6 @@ export function runUserPolicy<T>(policy: UserPolicy, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    throw refused(error, policy, 0);
+    throw policyRefusal(error, policy, 'on many CPUs');
   }
-}
-
-function refused(error: unknown, { source, name }: UserPolicy, timeNs: number): unknown {
-  if (error instanceof LabError) return error;
-  return new LabError({
-    code: 'POL010',
-    message: `The engine cannot go on with the steps of ${name}.`,
-    file: source.file,
-    line: thrownLine(error, source.path),
-    expected: 'steps that leave the machine in order, see docs/policies.md',
-    got: `${thrownText(error)}, in a call at ${(timeNs / 1e9).toFixed(6)} s`,
-    next: 'compare the step lists with those of a policy of dmalab',
-  });
 }

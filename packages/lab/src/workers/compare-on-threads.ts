@@ -1,29 +1,25 @@
 /** Compares policies with the rows shared out over threads, each of which reads the trace by itself. */
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
-import { LabError } from 'dmalab-core';
+import type { Worker } from 'node:worker_threads';
 import { priceComparison } from '../compare/compare.ts';
 import type { CompareResult } from '../compare/compare-result.ts';
-import { printable } from '../compare/printable.ts';
 import { joinShares } from '../compare/row-share.ts';
 import type { SaturateLoad, SaturateProgress } from '../compare/saturate-load.ts';
 import type { CostProfile } from '../cost/cost-profile.ts';
 import type { RecordingProgress } from '../replay/recording.ts';
 import { isPolicyFile } from '../user-policy/load-policy-file.ts';
 import { BatchLimit } from './batch-limit.ts';
+import { CodeWatcher } from './code-watcher.ts';
 import { SharedTurn } from './shared-turn.ts';
-import { SharedWatch } from './shared-watch.ts';
-import { threadModule } from './thread-module.ts';
+import { startThread } from './start-thread.ts';
+import { errorOf, neverEnds, threadEnded } from './thread-errors.ts';
 import type { CompareMessage, CompareTask } from './worker-messages.ts';
 
 /** A smaller trace is read before two threads have started. */
 const THREADS_FROM_BYTES = 10e6;
 /** Text traces shrink to a tenth and less. */
 const THREADS_FROM_GZIP_BYTES = 1e6;
-/** Code of a policy file runs for microseconds; so long it runs only when it never ends. */
-const CODE_LIMIT_MS = 5000;
-const WATCH_MS = 250;
 
 export interface CompareOnThreadsOptions {
   readonly machine?: string | undefined;
@@ -74,15 +70,14 @@ export async function compareOnThreads(path: string, options: CompareOnThreadsOp
 class ThreadedComparison {
   readonly outcome: Promise<Compared | undefined>;
   private readonly options: CompareOnThreadsOptions;
-  private readonly hasFile: boolean;
   private readonly workers: Worker[] = [];
   private readonly limit: BatchLimit;
-  private readonly watches: readonly SharedWatch[];
+  private readonly threads: number;
+  private readonly watcher: CodeWatcher;
   /** By thread: what it said last of its progress, and in the end. */
   private readonly progress: (RecordingProgress | undefined)[] = [];
   private readonly saturating: SaturateProgress[] = [];
   private readonly results: Extract<CompareMessage, { kind: 'result' }>[] = [];
-  private readonly timer: NodeJS.Timeout;
   private readonly stop = (): void => this.interrupt();
   private settle!: (outcome: Compared | undefined) => void;
   private fail!: (error: unknown) => void;
@@ -90,20 +85,19 @@ class ThreadedComparison {
   constructor(path: string, options: CompareOnThreadsOptions) {
     const { machine, policies, devices, pool, profile, saturate, signal } = options;
     this.options = options;
-    this.hasFile = policies?.some(isPolicyFile) ?? false;
     const rows = policies === undefined ? Number.POSITIVE_INFINITY : new Set(policies).size + 1;
     // Standard input has one reader.
     const threads = path === '-' ? 1 : Math.max(1, Math.min(options.threads ?? availableParallelism(), rows));
     const limit = BatchLimit.cellsFor(threads);
-    const watch = SharedWatch.cellsFor(threads);
     const turn = SharedTurn.newCell();
     this.limit = new BatchLimit(limit);
-    this.watches = Array.from({ length: threads }, (_, thread) => new SharedWatch(watch, thread));
+    this.threads = threads;
+    this.watcher = new CodeWatcher(threads, () => this.fail(neverEnds(policies)));
+    const watch = this.watcher.cells;
     this.outcome = new Promise((resolve, reject) => {
       this.settle = (outcome) => this.end(() => resolve(outcome));
       this.fail = (error) => this.end(() => reject(error));
     });
-    this.timer = setInterval(() => this.watchCode(), WATCH_MS);
     signal?.addEventListener('abort', this.stop);
     for (let thread = 0; thread < threads; thread++)
       this.start({ path, machine, policies, devices, pool, profile, saturate, thread, threads, limit, turn, watch });
@@ -112,15 +106,13 @@ class ThreadedComparison {
 
   private start(task: CompareTask): void {
     const { thread } = task;
-    const worker = new Worker(threadModule(), { workerData: task, stdout: true, stdin: task.path === '-' });
+    const worker = startThread('compare-thread', task, { stdin: task.path === '-' });
     this.workers.push(worker);
-    // Results alone go to standard output; what a policy file prints does not.
-    worker.stdout.pipe(process.stderr, { end: false });
     if (worker.stdin !== null) process.stdin.pipe(worker.stdin);
     worker.on('message', (message: CompareMessage) => this.take(thread, message));
-    worker.on('error', (error) => this.fail(this.threadEnded(error instanceof Error ? error.message : String(error))));
+    worker.on('error', (error) => this.fail(threadEnded(this.options.policies, error instanceof Error ? error.message : String(error))));
     worker.on('exit', () => {
-      if (this.results[thread] === undefined) this.fail(this.threadEnded('the end of a thread without a result'));
+      if (this.results[thread] === undefined) this.fail(threadEnded(this.options.policies, 'the end of a thread without a result'));
     });
   }
 
@@ -136,16 +128,10 @@ class ThreadedComparison {
         return;
       case 'result':
         this.results[thread] = message;
-        if (this.results.filter((result) => result !== undefined).length === this.watches.length) this.settle(this.joined());
+        if (this.results.filter((result) => result !== undefined).length === this.threads) this.settle(this.joined());
         return;
-      case 'refusal':
-        this.fail(new LabError(message.parts));
-        return;
-      case 'failure': {
-        const error = new Error(message.message);
-        if (message.stack !== undefined) error.stack = message.stack;
-        this.fail(error);
-      }
+      default:
+        this.fail(errorOf(message));
     }
   }
 
@@ -164,7 +150,7 @@ class ThreadedComparison {
     const { onProgress } = this.options;
     if (onProgress === undefined) return;
     let slowest = progress[0];
-    for (let thread = 0; thread < this.watches.length; thread++) {
+    for (let thread = 0; thread < this.threads; thread++) {
       const own = progress[thread];
       if (own === undefined || slowest === undefined) return;
       if (own.pass !== slowest.pass ? own.pass === 'facts' : own.bytesRead < slowest.bytesRead) slowest = own;
@@ -179,56 +165,9 @@ class ThreadedComparison {
   }
 
   private interrupt(): void {
-    const allBegun = this.watches.every((_, thread) => this.progress[thread]?.pass === 'events');
+    const allBegun = Array.from({ length: this.threads }, (_, thread) => this.progress[thread]?.pass).every((pass) => pass === 'events');
     if (allBegun) this.limit.freeze();
     else this.settle(undefined);
-  }
-
-  private readonly runs: { run: number; sinceMs: number }[] = [];
-
-  private watchCode(): void {
-    const nowMs = performance.now();
-    for (const [thread, watch] of this.watches.entries()) {
-      const { run } = watch;
-      const seen = this.runs[thread];
-      if (run === 0 || seen?.run !== run) this.runs[thread] = { run, sinceMs: nowMs };
-      else if (nowMs - seen.sinceMs > CODE_LIMIT_MS) this.fail(this.neverEnds());
-    }
-  }
-
-  private neverEnds(): LabError {
-    return new LabError({
-      code: 'POL011',
-      message: 'The policy file does not come back.',
-      file: this.fileNames(),
-      expected: `an answer within ${CODE_LIMIT_MS / 1000} s`,
-      got: 'code that runs on, at import or in bounces()',
-      next: 'look for a loop that never ends',
-    });
-  }
-
-  private threadEnded(got: string): LabError {
-    if (this.hasFile) {
-      return new LabError({
-        code: 'POL012',
-        message: 'The policy file has ended its thread.',
-        file: this.fileNames(),
-        expected: 'code that neither ends the process nor takes all memory, and promises that are kept',
-        got: printable(got),
-        next: 'mend the file; node FILE shows more',
-      });
-    }
-    return new LabError({
-      code: 'CMP006',
-      message: 'A thread of the comparison has ended.',
-      expected: 'enough memory for all threads',
-      got: printable(got),
-      next: 'run it again, with fewer policies (--policy)',
-    });
-  }
-
-  private fileNames(): string {
-    return printable((this.options.policies ?? []).filter(isPolicyFile).join(', '));
   }
 
   private ended = false;
@@ -236,7 +175,7 @@ class ThreadedComparison {
   private end(tell: () => void): void {
     if (this.ended) return;
     this.ended = true;
-    clearInterval(this.timer);
+    this.watcher.end();
     this.options.signal?.removeEventListener('abort', this.stop);
     process.stdin.unpipe();
     void Promise.all(this.workers.map((worker) => worker.terminate())).then(tell);

@@ -1,15 +1,14 @@
 /** A thread that replays its share of a comparison's rows. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { LabError, type ProtectionPolicy, policies as shipped } from 'dmalab-core';
 import { Comparison } from '../compare/compare.ts';
-import { choosePolicies } from '../compare/compare-options.ts';
 import { shareRows } from '../compare/row-share.ts';
 import { openRecording } from '../replay/open-recording.ts';
 import { type RecordingProgress, reachedOf } from '../replay/recording.ts';
-import { isPolicyFile, loadPolicyFile } from '../user-policy/load-policy-file.ts';
 import { BatchLimit } from './batch-limit.ts';
 import { SharedTurn } from './shared-turn.ts';
 import { SharedWatch } from './shared-watch.ts';
+import { troubleOf } from './thread-errors.ts';
+import { threadPolicies } from './thread-policies.ts';
 import type { CompareMessage, CompareTask } from './worker-messages.ts';
 
 /** Small enough that all threads can stop at once, see BatchLimit. */
@@ -20,18 +19,12 @@ const task = workerData as CompareTask;
 try {
   await compareShare();
 } catch (error) {
-  if (error instanceof LabError) {
-    const { code, message, file, line, expected, got, next } = error;
-    post({ kind: 'refusal', parts: { code, message, file, line, expected, got, next } });
-  } else {
-    const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    post({ kind: 'failure', message, stack });
-  }
+  post(troubleOf(error));
 }
 
 async function compareShare(): Promise<void> {
   const { path, machine, devices, pool, profile, saturate, thread } = task;
-  const policies = await loadPolicies();
+  const policies = await threadPolicies(task.policies, new SharedWatch(task.watch, thread));
   const show = progressPoster();
   let batches = 0;
   const recording = await openRecording(path, { machine, batchRows: BATCH_ROWS, onProgress: show });
@@ -59,19 +52,6 @@ async function compareShare(): Promise<void> {
     turn.give();
   }
   post({ kind: 'result', result: comparison.finish(), policies: policies.map(({ name }) => name), reached: reachedOf(recording) });
-}
-
-/** The policies of all rows: every thread has to know them, to share them out alike. */
-async function loadPolicies(): Promise<readonly ProtectionPolicy[]> {
-  const wanted: (string | ProtectionPolicy)[] = [];
-  const taken: string[] = [];
-  const watch = new SharedWatch(task.watch, task.thread);
-  for (const word of task.policies ?? shipped.map(({ name }) => name)) {
-    const policy = isPolicyFile(word) ? await loadPolicyFile(word, taken, watch) : word;
-    if (typeof policy !== 'string') taken.push(policy.name);
-    wanted.push(policy);
-  }
-  return choosePolicies(wanted);
 }
 
 function progressPoster(): (progress: RecordingProgress) => void {

@@ -1,3 +1,4 @@
+import { isUserPolicy } from '../../user-policy/user-policy.ts';
 import type { CheckedMachine } from '../checked-machine.ts';
 import { bufferOfLabel } from '../labels.ts';
 import { Reach } from '../reach-table.ts';
@@ -13,7 +14,8 @@ export const noEarlierBytes: Property = {
     'Owners are devices: what an earlier buffer of the same device left is its own former data.',
     'What a driver leaves in its own buffer that only the device writes is copied in by 6.12 and later and readable where entries are; 6.1 zeroes it.',
   ],
-  appliesTo: ({ bounces }) => bounces(0, 1),
+  // A policy of the user's own may bounce what it likes.
+  appliesTo: (policy) => isUserPolicy(policy) || policy.bounces(0, 1),
   isOfActions: false,
   find(checked: CheckedMachine): Violation | null {
     const { reach, memory, poolGranules, spec } = checked;
