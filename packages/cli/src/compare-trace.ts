@@ -31,6 +31,14 @@ export interface ComparisonWords {
   readonly cpus?: string | undefined;
 }
 
+/** What a verb wants besides what every comparison measures. */
+export interface ComparisonExtras {
+  /** The calls also run on many CPUs at once. */
+  readonly saturated: boolean;
+  /** Exposure and bounce slots over time. */
+  readonly series: boolean;
+}
+
 const DEFAULT_PROFILE = 'vtd-bare';
 
 /** @throws LabError PRF001 to PRF008 */
@@ -41,18 +49,18 @@ export function chosenProfile({ profile }: ComparisonWords): CostProfile {
 /**
  * Compares policies on a trace; interrupted, the result is of what was reached.
  *
- * @param saturated  whether the calls also run on many CPUs at once
+ * @param extras  what is measured besides
  * @throws Interrupted when nothing was reached; LabError CMP001 to CMP007, POL001 to POL012, those of reading the trace
  */
 export async function compareTrace(
   trace: string,
   words: ComparisonWords,
-  saturated: boolean,
+  extras: ComparisonExtras,
   profile: CostProfile,
   bar: ProgressBar,
   interruption: Interruption,
 ): Promise<Compared> {
-  const saturate: SaturateLoad | undefined = saturated
+  const saturate: SaturateLoad | undefined = extras.saturated
     ? { cpus: words.cpus === undefined ? undefined : chooseCpus(words.cpus) }
     : undefined;
   const choices = {
@@ -61,6 +69,7 @@ export async function compareTrace(
     pool: words.pool,
     profile,
     saturate,
+    series: extras.series,
   };
   const onSaturate = ({ done, total }: SaturateProgress): void => bar.showSteps('saturate', done, total);
   const threads = threadsFor(trace, choices.policies);

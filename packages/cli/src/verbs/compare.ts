@@ -38,7 +38,14 @@ export interface CompareOptions extends ComparisonWords {
 /** Compares policies on a trace and prints the answer. @returns the exit code */
 export async function compare(trace: string, options: CompareOptions, terminal: Terminal, interruption: Interruption): Promise<number> {
   const bar = new ProgressBar(terminal.progressStream);
-  const compared = await compareTrace(trace, options, options.load === 'saturate', chosenProfile(options), bar, interruption);
+  const compared = await compareTrace(
+    trace,
+    options,
+    { saturated: options.load === 'saturate', series: false },
+    chosenProfile(options),
+    bar,
+    interruption,
+  );
   bar.clear();
   const { result } = compared;
   const stoppedAt = interruption.requested ? reachedText(compared.reached) : undefined;

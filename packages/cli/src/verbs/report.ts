@@ -79,7 +79,7 @@ async function makeReport(
     if (interruption.requested) throw new Interrupted(NOTHING_WRITTEN);
   };
   const profile = chosenProfile(options);
-  const { result: compare } = await compareTrace(trace, options, true, profile, bar, interruption);
+  const { result: compare } = await compareTrace(trace, options, { saturated: true, series: true }, profile, bar, interruption);
   stopHere();
   const { recording, verify, sizes } = await secondPass(trace, options, bar, interruption);
   stopHere();

@@ -18,6 +18,8 @@ export interface CompareOptions {
   readonly profile?: CostProfile | undefined;
   /** Also run the calls on many CPUs at once; needs a profile. */
   readonly saturate?: SaturateLoad | undefined;
+  /** Follow exposure and bounce slots over time as well, for plots; needs a profile. Default false. */
+  readonly series?: boolean | undefined;
 }
 
 /**

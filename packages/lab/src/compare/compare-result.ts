@@ -208,7 +208,7 @@ export interface CompareRow {
   readonly cost: RowCost | null;
   /** What the chosen devices could reach; null without a cost profile. */
   readonly exposure: ExposureFigures | null;
-  /** Null without a cost profile, without a pool, and when no slot was ever taken. */
+  /** Null unless series were asked for, without a cost profile, without a pool, and when no slot was ever taken. */
   readonly poolSeries: PoolSeries | null;
   /** One result for each number of CPUs; null when the saturate load did not run in this row. */
   readonly saturation: readonly SaturatedPoint[] | null;

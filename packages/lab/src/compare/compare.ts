@@ -90,7 +90,7 @@ export class Comparison {
     const names = new Set([...this.chosen].map((index) => this.machine.devices[index].name));
     this.flushesGiven = showsFlushes(recording, this.machine);
     const { profile } = options;
-    const measured = profile === undefined ? undefined : { profile, devices: this.chosen };
+    const measured = profile === undefined ? undefined : { profile, devices: this.chosen, series: options.series ?? false };
     const share = shareOf(choosePolicies(options.policies));
     this.hasRecordedRow = share.hasRecordedRow;
     this.policies = share.policies;

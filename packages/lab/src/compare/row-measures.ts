@@ -14,6 +14,8 @@ export interface MeasureOptions {
   readonly profile: CostProfile;
   /** Devices whose exposure is summed up. */
   readonly devices: ReadonlySet<number>;
+  /** Follow exposure and pool over time as well. */
+  readonly series: boolean;
 }
 
 /**
@@ -28,16 +30,16 @@ export class RowMeasures implements ObservationConsumer {
   /** Null when the profile does not describe the translation caches. */
   readonly accesses: DeviceAccesses | null;
   readonly exposure: ExposureAuditor;
-  /** Null without a bounce pool. */
+  /** Null without a bounce pool, and when nothing is followed over time. */
   readonly pool: PoolOccupancy | null;
   private readonly segments: SegmentStore;
 
   /** @param segments  DMA addresses of the row's mappings */
-  constructor(machine: Machine, { profile, devices }: MeasureOptions, segments: SegmentStore) {
+  constructor(machine: Machine, { profile, devices, series }: MeasureOptions, segments: SegmentStore) {
     this.cost = new CostMeter(machine, profile);
     this.accesses = DeviceAccesses.of(machine, profile);
-    this.exposure = new ExposureAuditor(machine, { counted: devices });
-    this.pool = machine.pool === null ? null : new PoolOccupancy(machine.pool.slots);
+    this.exposure = new ExposureAuditor(machine, { counted: devices, series });
+    this.pool = machine.pool === null || !series ? null : new PoolOccupancy(machine.pool.slots);
     this.segments = segments;
   }
 

@@ -32,6 +32,8 @@ export interface ExposureOptions {
   readonly kept?: number;
   /** Devices whose bytes are summed up besides each alone; default every one. */
   readonly counted?: ReadonlySet<number>;
+  /** Follow the bytes over time as well. Default false. */
+  readonly series?: boolean;
 }
 
 /**
@@ -74,7 +76,7 @@ export class ExposureAuditor implements ObservationConsumer {
   constructor(machine: Machine, options: ExposureOptions = {}) {
     const devices = machine.devices.length;
     const kept = options.kept ?? 100;
-    this.meter = new ExposureMeter(devices, options.counted);
+    this.meter = new ExposureMeter(devices, options);
     this.windows = new StaleWindows(devices);
     this.domainOfDevice = machine.devices.map(({ domain }) => domain?.index ?? NONE);
     this.coLocations = new CoLocations(this.domainOfDevice, kept);
@@ -410,7 +412,7 @@ export class ExposureAuditor implements ObservationConsumer {
       if (before !== 0) meter.add(device, before, pages.parts, first, -1, nowNs);
       if (code !== 0) {
         meter.add(device, code, newParts, 0, 1, nowNs);
-        pages.parts.set(newParts, first);
+        for (let part = 0; part < PAGE_PARTS; part++) pages.parts[first + part] = newParts[part];
       }
       pages.code[view] = code;
     }

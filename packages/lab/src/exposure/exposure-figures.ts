@@ -55,6 +55,7 @@ export interface DeviceReach {
   readonly write: AccessExposure | null;
   /** Read or written, each byte once. */
   readonly either: AccessExposure | null;
+  /** Null unless series were asked for. */
   readonly series: ExposureSeries | null;
 }
 

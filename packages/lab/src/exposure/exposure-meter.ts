@@ -21,8 +21,8 @@ export function reachCode(read: Reach, write: Reach, either: Reach, inPool: bool
  * All devices together that have made a mapping count as one more device, `all`: functions that only stand in a domain
  * with others and never do anything would swamp them. Bytes that two devices reach count twice there.
  *
- * Peaks are taken when `settle` is called, so that what holds only inside a call does not count. Byte-seconds are exact
- * products of integers, summed up in doubles.
+ * Peaks are of what holds between one `settle` and the next change, so that what holds only inside a call does not count.
+ * Byte-seconds are exact products of integers, summed up in doubles.
  */
 export class ExposureMeter {
   /** Index of all devices together. */
@@ -31,7 +31,9 @@ export class ExposureMeter {
   private readonly now: Float64Array<ArrayBuffer>;
   private readonly peak: Float64Array<ArrayBuffer>;
   private readonly byteNs: Float64Array<ArrayBuffer>;
+  /** By device: up to when byte-seconds are summed up, -1 before the first bytes. */
   private readonly accruedNs: Float64Array<ArrayBuffer>;
+  private readonly hasSeries: boolean;
   private readonly series: (TimeSeries | undefined)[];
   /** Devices whose bytes have changed since the last `settle`. */
   private readonly changed: Int32Array;
@@ -40,11 +42,12 @@ export class ExposureMeter {
   private readonly isActive: Uint8Array;
   private readonly counted: ReadonlySet<number> | undefined;
 
-  /** @param counted  devices that count in `all`; default every one */
-  constructor(devices: number, counted?: ReadonlySet<number>) {
+  /** @param options  devices that count in `all`, default every one; whether to follow the bytes over time */
+  constructor(devices: number, options: { readonly counted?: ReadonlySet<number>; readonly series?: boolean }) {
     const rows = devices + 1;
     this.all = devices;
-    this.counted = counted;
+    this.counted = options.counted;
+    this.hasSeries = options.series ?? false;
     this.now = new Float64Array(rows * LANES);
     this.peak = new Float64Array(rows * LANES);
     this.byteNs = new Float64Array(rows * LANES);
@@ -59,6 +62,7 @@ export class ExposureMeter {
     return this.now[device * LANES + access * EXPOSURE_MEASURES + measure];
   }
 
+  /** The most bytes up to `finish`. */
   bytesPeak(device: number, access: AccessKind, measure: ExposureMeasure): number {
     return this.peak[device * LANES + access * EXPOSURE_MEASURES + measure];
   }
@@ -68,15 +72,18 @@ export class ExposureMeter {
     return this.byteNs[device * LANES + access * EXPOSURE_MEASURES + measure];
   }
 
-  /** Bytes of each class that can be read or written; undefined for a device that never reached anything. */
+  /** Bytes of each class that can be read or written; undefined for a device that never reached anything, and when nobody asked. */
   seriesOf(device: number): TimeSeries | undefined {
     return this.series[device];
   }
 
   /** Adds (`sign` 1) or takes away (-1) a page with this reach code and these bytes by class, `parts[first ...]`. */
   add(device: number, code: number, parts: Uint16Array, first: number, sign: number, timeNs: number): void {
-    this.addTo(device, code, parts, first, sign, timeNs);
-    if (this.isActive[device] === 1) this.addTo(this.all, code, parts, first, sign, timeNs);
+    this.change(device, timeNs);
+    this.addTo(device, code, parts, first, sign);
+    if (this.isActive[device] === 0) return;
+    this.change(this.all, timeNs);
+    this.addTo(this.all, code, parts, first, sign);
   }
 
   /** The device has made a mapping: from here on it counts among all devices. */
@@ -87,29 +94,32 @@ export class ExposureMeter {
     for (let lane = 0; lane < LANES; lane++) this.now[this.all * LANES + lane] += this.now[device * LANES + lane];
   }
 
-  private addTo(device: number, code: number, parts: Uint16Array, first: number, sign: number, timeNs: number): void {
-    this.change(device, timeNs);
+  /** Parts that are empty, which is most of them, are not added. */
+  private addTo(device: number, code: number, parts: Uint16Array, first: number, sign: number): void {
     const { now } = this;
     const rest = sign * parts[first + REST];
     const other = sign * parts[first + ExposureMeasure.OTHER_DEVICE];
     const slot = sign * parts[first + ExposureMeasure.OWN_SLOT];
-    for (let access = 0; access < ACCESS_KINDS; access++) {
+    const live = sign * parts[first + ExposureMeasure.OWN_LIVE];
+    const coherent = sign * parts[first + ExposureMeasure.OWN_COHERENT];
+    const padding = sign * parts[first + ExposureMeasure.OWN_PADDING];
+    let lane = device * LANES;
+    for (let access = 0; access < ACCESS_KINDS; access++, lane += EXPOSURE_MEASURES) {
       const reach = (code >> (access * 2)) & 3;
       if (reach === Reach.NONE) continue;
-      const lane = device * LANES + access * EXPOSURE_MEASURES;
-      now[lane + ExposureMeasure.OWN_LIVE] += sign * parts[first];
-      now[lane + ExposureMeasure.OWN_COHERENT] += sign * parts[first + ExposureMeasure.OWN_COHERENT];
-      now[lane + ExposureMeasure.OTHER_DEVICE] += other;
-      now[lane + ExposureMeasure.OWN_PADDING] += sign * parts[first + ExposureMeasure.OWN_PADDING];
-      now[lane + ExposureMeasure.OWN_SLOT] += slot;
+      if (live !== 0) now[lane + ExposureMeasure.OWN_LIVE] += live;
+      if (coherent !== 0) now[lane + ExposureMeasure.OWN_COHERENT] += coherent;
+      if (padding !== 0) now[lane + ExposureMeasure.OWN_PADDING] += padding;
+      if (slot !== 0) now[lane + ExposureMeasure.OWN_SLOT] += slot;
+      if (other !== 0) now[lane + ExposureMeasure.OTHER_DEVICE] += other;
       if (reach === Reach.LIVE) {
-        now[lane + ExposureMeasure.NEIGHBOUR] += rest;
-        now[lane + ExposureMeasure.SUB_PAGE] += other + rest;
+        if (rest !== 0) now[lane + ExposureMeasure.NEIGHBOUR] += rest;
+        if (other + rest !== 0) now[lane + ExposureMeasure.SUB_PAGE] += other + rest;
         continue;
       }
-      now[lane + ExposureMeasure.STALE] += rest;
-      now[lane + ExposureMeasure.SUB_PAGE] += other;
-      now[lane + ExposureMeasure.RETIRED_SLOT] += slot;
+      if (rest !== 0) now[lane + ExposureMeasure.STALE] += rest;
+      if (other !== 0) now[lane + ExposureMeasure.SUB_PAGE] += other;
+      if (slot !== 0) now[lane + ExposureMeasure.RETIRED_SLOT] += slot;
       if (access === AccessKind.WRITE && (code & IN_POOL) === 0) now[lane + ExposureMeasure.AFTER_UNMAP] += other + rest;
     }
   }
@@ -123,32 +133,33 @@ export class ExposureMeter {
     this.accrue(device, timeNs);
   }
 
-  /** What holds now may be a peak. */
+  /** What stands now holds until the next change. */
   settle(): void {
-    for (let index = 0; index < this.changedCount; index++) {
-      const device = this.changed[index];
-      this.isChanged[device] = 0;
-      const first = device * LANES;
-      for (let lane = first; lane < first + LANES; lane++) if (this.now[lane] > this.peak[lane]) this.peak[lane] = this.now[lane];
-    }
+    for (let index = 0; index < this.changedCount; index++) this.isChanged[this.changed[index]] = 0;
     this.changedCount = 0;
   }
 
-  /** Brings all byte-seconds up to `timeNs`. */
+  /** Brings all peaks and byte-seconds up to `timeNs`. */
   finish(timeNs: number): void {
-    for (let device = 0; device < this.series.length; device++) if (this.series[device] !== undefined) this.accrue(device, timeNs);
+    for (let device = 0; device < this.accruedNs.length; device++) if (this.accruedNs[device] >= 0) this.accrue(device, timeNs);
   }
 
   private accrue(device: number, timeNs: number): void {
     const since = this.accruedNs[device];
     this.accruedNs[device] = timeNs;
     if (since < 0) {
-      this.series[device] = new TimeSeries(EXPOSURE_CLASSES);
+      if (this.hasSeries) this.series[device] = new TimeSeries(EXPOSURE_CLASSES);
       return;
     }
+    const { now, peak, byteNs } = this;
     const ns = timeNs - since;
     const first = device * LANES;
-    if (ns > 0) for (let lane = first; lane < first + LANES; lane++) this.byteNs[lane] += this.now[lane] * ns;
-    this.series[device]!.hold(since, timeNs, this.now, first + AccessKind.EITHER * EXPOSURE_MEASURES);
+    for (let lane = first; lane < first + LANES; lane++) {
+      const bytes = now[lane];
+      if (bytes === 0) continue;
+      byteNs[lane] += bytes * ns;
+      if (bytes > peak[lane]) peak[lane] = bytes;
+    }
+    this.series[device]?.hold(since, timeNs, now, first + AccessKind.EITHER * EXPOSURE_MEASURES);
   }
 }

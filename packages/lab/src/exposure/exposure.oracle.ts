@@ -398,6 +398,9 @@ export class ExposureOracle {
   private endMeeting(key: string, meeting: Meeting): void {
     this.accrueMeeting(meeting);
     this.meetings.delete(key);
+    // Devices of one domain cannot be told apart: counted, not listed.
+    const domain = this.machine.devices[meeting.device].domain;
+    if (domain !== null && domain === this.machine.devices[meeting.piece.device].domain) return;
     this.met.push({
       device: meeting.device,
       otherDevice: meeting.piece.device,

@@ -30,6 +30,8 @@ export interface CompareOnThreadsOptions {
   readonly profile?: CostProfile | undefined;
   /** Also run the calls on many CPUs at once; needs a profile. */
   readonly saturate?: SaturateLoad | undefined;
+  /** Follow exposure and bounce slots over time as well; needs a profile. Default false. */
+  readonly series?: boolean | undefined;
   /** Threads, at least 1 and at most one per row; default one for each processor. */
   readonly threads?: number | undefined;
   readonly onProgress?: ((progress: RecordingProgress) => void) | undefined;
@@ -83,7 +85,7 @@ class ThreadedComparison {
   private fail!: (error: unknown) => void;
 
   constructor(path: string, options: CompareOnThreadsOptions) {
-    const { machine, policies, devices, pool, profile, saturate, signal } = options;
+    const { machine, policies, devices, pool, profile, saturate, series, signal } = options;
     this.options = options;
     const rows = policies === undefined ? Number.POSITIVE_INFINITY : new Set(policies).size + 1;
     // Standard input has one reader.
@@ -100,7 +102,7 @@ class ThreadedComparison {
     });
     signal?.addEventListener('abort', this.stop);
     for (let thread = 0; thread < threads; thread++)
-      this.start({ path, machine, policies, devices, pool, profile, saturate, thread, threads, limit, turn, watch });
+      this.start({ path, machine, policies, devices, pool, profile, saturate, series, thread, threads, limit, turn, watch });
     if (signal?.aborted === true) this.stop();
   }
 

@@ -23,12 +23,12 @@ try {
 }
 
 async function compareShare(): Promise<void> {
-  const { path, machine, devices, pool, profile, saturate, thread } = task;
+  const { path, machine, devices, pool, profile, saturate, series, thread } = task;
   const policies = await threadPolicies(task.policies, new SharedWatch(task.watch, thread));
   const show = progressPoster();
   let batches = 0;
   const recording = await openRecording(path, { machine, batchRows: BATCH_ROWS, onProgress: show });
-  const choices = { devices, policies, pool, profile, saturate };
+  const choices = { devices, policies, pool, profile, saturate, series };
   const comparison = new Comparison(recording, choices, (chosen) => shareRows(chosen, task.threads)[thread]);
   const limit = new BatchLimit(task.limit);
   post({ kind: 'progress', progress: reachedOf(recording) });

@@ -18,6 +18,7 @@ export interface CompareTask {
   readonly pool: string | undefined;
   readonly profile: CostProfile | undefined;
   readonly saturate: SaturateLoad | undefined;
+  readonly series: boolean | undefined;
   /** Which of how many threads. */
   readonly thread: number;
   readonly threads: number;
