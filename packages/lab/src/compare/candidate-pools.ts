@@ -22,6 +22,8 @@ import type { ReplayCall } from './replay-call.ts';
 const ABOVE_OWN = 4;
 /** 1 GiB, the most that a kernel takes by itself. */
 export const POOL_SLOTS_MAX: number = 2 ** 19;
+/** Requests that wait: enough that a candidate stays in the processor's caches for a while. */
+const WAITING_MAX = 1024;
 
 /** A pool of another size. */
 interface Candidate {
@@ -47,6 +49,15 @@ export class CandidatePools {
   private readonly candidates: Candidate[] = [];
   private readonly machine: Machine;
   private readonly own: SwiotlbPool;
+  // Requests that wait, in order: candidates know nothing of each other, so each can take many in one go.
+  private waiting = 0;
+  /** First slot in the row's own pool. */
+  private readonly first: Int32Array = new Int32Array(WAITING_MAX);
+  private readonly device: Int32Array = new Int32Array(WAITING_MAX);
+  private readonly cpu: Int32Array = new Int32Array(WAITING_MAX);
+  private readonly tlb: Float64Array = new Float64Array(WAITING_MAX);
+  /** 0 gives the slots back. */
+  private readonly bytes: Float64Array = new Float64Array(WAITING_MAX);
 
   /** @param own  the row's pool: same start, same areas as far as the kernel allows for the size */
   constructor(machine: Machine, own: SwiotlbPool) {
@@ -65,6 +76,7 @@ export class CandidatePools {
 
   /** Slots of the smallest pool that had room for every request so far; null when none is known to have. */
   get smallest(): number | null {
+    this.catchUp();
     return this.candidates.length === 0 ? null : this.candidates[0].pool.slots;
   }
 
@@ -74,18 +86,23 @@ export class CandidatePools {
    * @param takes  false for a call that failed for want of room: what it took and gave back is left out, see `takeFailed`
    */
   observe(log: ObservationLog, takes: boolean): void {
+    if (this.candidates.length === 0) return;
     for (let row = 0; row < log.length; row++) {
       const kind = log.kind[row];
       if (kind === Observed.SLOT_ALLOCATED) {
-        if (takes) this.take(log, row);
+        // The request is that of the row: its address keeps those bits of the original buffer's that a search looks at.
+        const tlb = log.c[row];
+        const bytes = log.f[row] - (tlb - this.own.start - log.a[row] * this.own.slotBytes);
+        if (takes) this.wait(log, row, tlb, bytes);
       } else if (kind === Observed.SLOT_RELEASED) {
-        this.release(log.a[row], this.machine.devices[log.device[row]].slotAlignMask);
+        this.wait(log, row, 0, 0);
       }
     }
   }
 
   /** A call failed in the row's own pool: its ranges that `bounced` marks take their slots here, and hold them for `block`. */
   takeFailed(call: ReplayCall, bounced: Uint8Array, block: number): void {
+    this.catchUp();
     const device = this.machine.devices[call.device];
     this.keepWhere((candidate) => {
       const slots: number[] = [];
@@ -98,6 +115,7 @@ export class CandidatePools {
 
   /** The mapping that failed has ended in the recording. */
   releaseFailed(device: DmaDevice, block: number): void {
+    this.catchUp();
     for (const { pool, held } of this.candidates) {
       for (const tlb of held.get(block) ?? []) releaseSlots(pool, tlb, device.slotAlignMask);
       held.delete(block);
@@ -107,34 +125,43 @@ export class CandidatePools {
   /** The row has come to where its own pool was too small, and nothing tells how a larger one would have gone on. */
   giveUp(): void {
     this.candidates.length = 0;
+    this.waiting = 0;
   }
 
-  /** The request is that of the row: its address keeps those bits of the original buffer's that a search looks at. */
-  private take(log: ObservationLog, row: number): void {
-    const { machine, own } = this;
-    const first = log.a[row];
-    const tlb = log.c[row];
-    const device = machine.devices[log.device[row]];
-    const bytes = log.f[row] - (tlb - own.start - first * own.slotBytes);
-    const cpu = log.cpu[row];
-    let fitting = 0;
-    for (const candidate of this.candidates) {
-      const taken = this.allocate(candidate.pool, device, tlb, bytes, cpu);
-      if (taken === NO_SLOT) continue;
-      candidate.taken[first] = candidate.pool.lastFirstSlot + 1;
-      this.candidates[fitting] = candidate;
-      fitting += 1;
-    }
-    this.candidates.length = fitting;
+  private wait(log: ObservationLog, row: number, tlb: PhysAddr, bytes: number): void {
+    if (this.waiting === WAITING_MAX) this.catchUp();
+    const at = this.waiting;
+    this.waiting = at + 1;
+    this.first[at] = log.a[row];
+    this.device[at] = log.device[row];
+    this.cpu[at] = log.cpu[row];
+    this.tlb[at] = tlb;
+    this.bytes[at] = bytes;
   }
 
-  private release(first: number, slotAlignMask: number): void {
-    for (const { pool, taken } of this.candidates) {
-      const slot = taken[first] - 1;
+  /** Lets each candidate take what waits. */
+  private catchUp(): void {
+    if (this.waiting === 0) return;
+    this.keepWhere((candidate) => this.follow(candidate));
+    this.waiting = 0;
+  }
+
+  /** @returns whether there was room for every request */
+  private follow({ pool, taken }: Candidate): boolean {
+    const { machine, waiting, first, device, cpu, tlb, bytes } = this;
+    for (let at = 0; at < waiting; at++) {
+      const parts = machine.devices[device[at]];
+      if (bytes[at] > 0) {
+        if (this.allocate(pool, parts, tlb[at], bytes[at], cpu[at]) === NO_SLOT) return false;
+        taken[first[at]] = pool.lastFirstSlot + 1;
+        continue;
+      }
+      const slot = taken[first[at]] - 1;
       if (slot < 0) continue;
-      taken[first] = 0;
-      releaseSlots(pool, pool.tlbAddress(slot), slotAlignMask);
+      taken[first[at]] = 0;
+      releaseSlots(pool, pool.tlbAddress(slot), parts.slotAlignMask);
     }
+    return true;
   }
 
   private takeRanges(pool: SwiotlbPool, call: ReplayCall, device: DmaDevice, bounced: Uint8Array, slots: number[]): SlotOutcome {
