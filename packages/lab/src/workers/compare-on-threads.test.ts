@@ -43,6 +43,7 @@ describe('rows on threads', () => {
       policies: ['strict', 'bounce-deferred', 'bounce-strict'],
       profile: readProfile('vtd-bare'),
       saturate: { cpus: [1, 3] },
+      series: true,
     };
     const seen: number[] = [];
     const onSaturate = ({ done, total }: { done: number; total: number }): void => {
