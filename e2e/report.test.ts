@@ -252,5 +252,7 @@ describe('the example that comes along', () => {
     const handles = [...findings.matchAll(/>L([\d,]+)</g)].map((match) => Number(match[1]!.replaceAll(',', '')));
     expect(handles.length).toBeGreaterThan(20);
     for (const line of handles) expect(lines[line - 1]).toMatch(/: (?:dma_|map: |unmap: |swiotlb_|qi_|cache_tag_)/);
+    const stories = [...visible(readFileSync(target, 'latin1')).matchAll(/<title id="steps-[^"]*">([^<:]*)/g)].map((match) => match[1]);
+    expect(stories).toEqual(['bounce-link breaks P3', 'bounce-lazy-unsafe breaks P3']);
   });
 });

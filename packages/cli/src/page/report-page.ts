@@ -8,6 +8,7 @@ import { counted, countText, secondsText } from '../terminal/format.ts';
 import { breakevenPlot } from './breakeven-plot.ts';
 import { costExposurePlot } from './cost-exposure-plot.ts';
 import { costSplitPlot } from './cost-split-plot.ts';
+import { counterexamplePlot } from './counterexample-plot.ts';
 import { dataTable } from './data-table.ts';
 import { embeddedResult } from './embedded-result.ts';
 import { exposureTimePlot } from './exposure-over-time.ts';
@@ -51,6 +52,7 @@ export function reportPage(result: ReportResult, options: ReportPageOptions): st
       policySection(result, groups, options),
       plotSections(result, groups, options),
       findingsSection(compare),
+      counterexampleSection(result),
       methodSection(result),
     ),
     footer(result),
@@ -163,6 +165,16 @@ function plotSections(result: ReportResult, groups: CompareGroups, { emulatorTim
       'Bounce pool over time',
       poolPlot(result.poolOverTime, compare) ?? element('p', {}, 'No policy of this comparison took a bounce slot.'),
     ),
+  );
+}
+
+function counterexampleSection({ counterexamples }: ReportResult): Markup | undefined {
+  if (counterexamples.length === 0) return undefined;
+  return element(
+    'section',
+    { class: 'plot' },
+    element('h2', {}, 'A slot that is given away too early'),
+    counterexamples.map(counterexamplePlot),
   );
 }
 

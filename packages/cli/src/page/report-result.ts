@@ -1,5 +1,16 @@
 /** The object behind a report: what `--json` prints, what the page shows and what it carries inside. */
-import type { BreakevenResult, CompareData, CompareResult, CompareRow, CostProfile, VerifyResult } from 'dmalab-lab';
+import { policies } from 'dmalab-core';
+import {
+  type BreakevenResult,
+  type CompareData,
+  type CompareResult,
+  type CompareRow,
+  type CostProfile,
+  type Counterexample,
+  check,
+  checkOptionsOf,
+  type VerifyResult,
+} from 'dmalab-lab';
 import type { Verdict } from '../report/verify-report.ts';
 import { type ExposureOverTime, exposureOverTime } from './exposure-over-time.ts';
 import { type PoolOverTime, poolOverTime } from './pool-over-time.ts';
@@ -47,6 +58,8 @@ export interface ReportResult {
   readonly poolOverTime: readonly PoolOverTime[];
   /** Over buffer sizes, with those of this trace. */
   readonly breakeven: BreakevenResult;
+  /** How policies of the comparison lose a slot to a device that still reaches it, as the checker finds it; not from this trace. */
+  readonly counterexamples: readonly Counterexample[];
   /** Null with --no-verify. */
   readonly verify: ReportVerify | null;
   readonly profile: CostProfile;
@@ -75,9 +88,20 @@ export function reportResult(
     exposureOverTime: exposureOverTime(compare),
     poolOverTime: poolOverTime(compare),
     breakeven,
+    counterexamples: slotReuses(compare),
     verify,
     profile,
   };
+}
+
+/** The shortest stories in which P3 breaks, of the policies that bounce and do not keep it. */
+function slotReuses({ rows }: CompareResult): Counterexample[] {
+  const names = rows.map(({ policy }) => policy);
+  const chosen = policies.filter(({ name, translated, bounces }) => names.includes(name) && translated && bounces(1, 1));
+  const search = check({ ...checkOptionsOf({ properties: 'P3' }), policies: chosen });
+  let step = search.next();
+  while (step.done !== true) step = search.next();
+  return step.value.policies.flatMap(({ cells }) => cells.flatMap(({ counterexample }) => counterexample ?? []));
 }
 
 function withoutSeries(row: CompareRow): CompareRow {
