@@ -5,6 +5,7 @@ import { shareRows } from '../compare/row-share.ts';
 import { openRecording } from '../replay/open-recording.ts';
 import { type RecordingProgress, reachedOf } from '../replay/recording.ts';
 import { BatchLimit } from './batch-limit.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { SharedTurn } from './shared-turn.ts';
 import { SharedWatch } from './shared-watch.ts';
 import { troubleOf } from './thread-errors.ts';
@@ -47,6 +48,7 @@ async function compareShare(): Promise<void> {
       for (const progress of comparison.saturate()) {
         if (limit.isFrozen) break;
         post({ kind: 'saturating', progress });
+        collectGarbage();
       }
     }
     turn.give();
