@@ -1,7 +1,8 @@
 /** How the figures of the page are known: the check against the recording, every constant, what is modelled, what is missing. */
 import { COST_CONSTANT_NAMES, type CostProfile } from 'dmalab-lab';
+import { COPY_COLUMNS, constantCells, copyRows } from '../report/profile-report.ts';
 import { checkTableColumns, checkTableRows, givenTexts } from '../report/verify-report.ts';
-import { counted, countText, NOT_APPLICABLE, significantText } from '../terminal/format.ts';
+import { counted, countText } from '../terminal/format.ts';
 import type { TableColumn, TableRow } from '../terminal/table.ts';
 import { dataTable } from './data-table.ts';
 import { element, fragment, type Markup } from './markup.ts';
@@ -17,12 +18,6 @@ const CONSTANT_COLUMNS: readonly TableColumn[] = [
   { title: ['unit'], align: 'left', dropOrder: 0 },
   { title: ['grade'], align: 'left', dropOrder: 0 },
   { title: ['source'], align: 'left', dropOrder: 0 },
-];
-
-const COPY_COLUMNS: readonly TableColumn[] = [
-  { title: ['copy of bytes'], align: 'right', dropOrder: 0 },
-  { title: ['hot ns'], align: 'right', dropOrder: 0 },
-  { title: ['cold ns'], align: 'right', dropOrder: 0 },
 ];
 
 /** Parts of every figure that no recording decides. */
@@ -99,11 +94,9 @@ function verifyMarkup(verify: ReportVerify | null): Markup {
 function profileMarkup(profile: CostProfile): Markup {
   const rows = COST_CONSTANT_NAMES.map((name): TableRow => {
     const constant = profile.constants[name];
-    if (constant.value === null) return [name, NOT_APPLICABLE, NOT_APPLICABLE, NOT_APPLICABLE, constant.unit, 'missing', constant.reason];
-    const { low, value, high, unit, grade, source } = constant;
-    return [name, significantText(low), significantText(value), significantText(high), unit, grade, source];
+    return [...constantCells(profile, name), constant.value === null ? constant.reason : constant.source];
   });
-  const { knots, grade, source } = profile.copy;
+  const { grade, source } = profile.copy;
   return fragment(
     element('p', {}, profile.description),
     list(profile.warnings),
@@ -114,7 +107,7 @@ function profileMarkup(profile: CostProfile): Markup {
     ),
     dataTable(
       COPY_COLUMNS,
-      knots.map(({ bytes, hot, cold }): TableRow => [countText(bytes), significantText(hot), significantText(cold)]),
+      copyRows(profile),
       `Cost of a copy by its size, between the cache states hot and cold (copyState). ${grade}: ${source}`,
     ),
   );

@@ -24,7 +24,7 @@ const CONSTANT_COLUMNS: readonly TableColumn[] = [
   { title: ['rests on'], align: 'left', dropOrder: 2 },
 ];
 
-const COPY_COLUMNS: readonly TableColumn[] = [
+export const COPY_COLUMNS: readonly TableColumn[] = [
   { title: ['copy of bytes'], align: 'right', dropOrder: 0 },
   { title: ['hot ns'], align: 'right', dropOrder: 0 },
   { title: ['cold ns'], align: 'right', dropOrder: 0 },
@@ -62,15 +62,28 @@ export function profileLines(profile: CostProfile, nameOrFile: string, columns: 
     const constant = profile.constants[name];
     return constant.value === null ? labelled('missing', `${name}: ${constant.reason}`, columns, WARNING_COLUMNS) : [];
   });
-  const knots = profile.copy.knots.map(({ bytes, hot, cold }): TableRow => [countText(bytes), significantText(hot), significantText(cold)]);
-  const copy = [...tableLines(COPY_COLUMNS, knots, columns), ...labelled('copy', `${profile.copy.grade}; ${profile.copy.source}`, columns)];
+  const copy = [
+    ...tableLines(COPY_COLUMNS, copyRows(profile), columns),
+    ...labelled('copy', `${profile.copy.grade}; ${profile.copy.source}`, columns),
+  ];
   const next = labelled('next', `dmalab profile show ${shellWord(nameOrFile)} --json (the sources)`, columns);
   return sectionLines([[...head, ...warnings], constants, reasons, copy, next]);
 }
 
+/** Rows under COPY_COLUMNS. */
+export function copyRows({ copy }: CostProfile): TableRow[] {
+  return copy.knots.map(({ bytes, hot, cold }) => [countText(bytes), significantText(hot), significantText(cold)]);
+}
+
+/** Name, low, value, high, unit and grade of a constant. */
+export function constantCells(profile: CostProfile, name: CostConstantName): string[] {
+  const constant = profile.constants[name];
+  if (constant.value === null) return [name, NOT_APPLICABLE, NOT_APPLICABLE, NOT_APPLICABLE, constant.unit, 'missing'];
+  const { low, value, high, unit, grade } = constant;
+  return [name, significantText(low), significantText(value), significantText(high), unit, grade];
+}
+
 function constantRow(profile: CostProfile, name: CostConstantName): TableRow {
   const constant = profile.constants[name];
-  if (constant.value === null) return [name, NOT_APPLICABLE, NOT_APPLICABLE, NOT_APPLICABLE, constant.unit, 'missing', ''];
-  const { low, value, high, unit, grade, restsOn } = constant;
-  return [name, significantText(low), significantText(value), significantText(high), unit, grade, restsOn.join(' ')];
+  return [...constantCells(profile, name), constant.value === null ? '' : constant.restsOn.join(' ')];
 }

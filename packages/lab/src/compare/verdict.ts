@@ -8,10 +8,9 @@ import { chargesPer } from '../cost/charges.ts';
 import type { CostProfile } from '../cost/cost-profile.ts';
 import type { PairedDifference } from '../cost/paired-difference.ts';
 import { type CostRanking, rankRows } from '../cost/rank-rows.ts';
+import { promiseNames } from '../user-policy/user-policy.ts';
 import { AS_RECORDED, type CompareResult, type CompareRow } from './compare-result.ts';
 
-/** Every property that a policy can promise. */
-const ALL_PROPERTIES: readonly PropertyName[] = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6'];
 const NS_PER_US = 1000;
 /** Names of exceptions that a sentence lists. */
 const NAMED_MAX = 2;
@@ -32,7 +31,7 @@ export interface CompareGroups {
  */
 export function givenUp({ policy, promises }: CompareRow): readonly PropertyName[] {
   if (promises === null) return [];
-  return REFUTED_PROPERTIES[policy] ?? ALL_PROPERTIES.filter((property) => !promises.includes(property));
+  return REFUTED_PROPERTIES[policy] ?? promiseNames.filter((property) => !promises.includes(property));
 }
 
 /** Groups the what-if rows. */
